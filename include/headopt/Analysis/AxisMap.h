@@ -1,0 +1,80 @@
+//===- AxisMap.h - Where the axes of a tensor go ----------------*- C++ -*-===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// A view operator (Flatten, Reshape, Squeeze, Unsqueeze, Transpose, and those
+// that leave shapes alone) only moves elements. What it does to indices is
+// written down with digits: each axis of the first tensor is one digit, and
+// where a reshape cuts an axis, a digit splits into an outer and an inner one.
+// An axis of any later tensor is then an ordered list of digits, slowest first.
+//
+//   x : [N, 512, 7, 7]                     N | c | h | w
+//   Transpose(perm = [0, 2, 3, 1])         N | h | w | c
+//   Reshape([-1, 25088])                   N | h w c
+//
+// so column 512 * (7 h + w) + c of the last tensor is x[n, c, h, w].
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef HEADOPT_ANALYSIS_AXISMAP_H
+#define HEADOPT_ANALYSIS_AXISMAP_H
+
+#include "headopt/Dialect/ONNX/IR/ONNX.h"
+#include "llvm/ADT/SmallVector.h"
+#include <string>
+
+namespace headopt {
+
+/// True for operators that move elements without changing or mixing them, with
+/// one tensor in and one out.
+bool isViewOp(mlir::Operation *op);
+
+class AxisMap {
+public:
+  /// The digits of one axis, slowest first; empty when its extent is 1.
+  using Axis = llvm::SmallVector<unsigned, 4>;
+  /// The axes of one tensor.
+  using View = llvm::SmallVector<Axis, 4>;
+
+  struct Digit {
+    /// Axis of the first tensor.
+    unsigned axis;
+    /// Number of values; never 1, ShapedType::kDynamic when unknown.
+    int64_t extent;
+  };
+
+  /// Starts with a tensor of this shape (extents may be kDynamic).
+  explicit AxisMap(llvm::ArrayRef<int64_t> shape);
+
+  /// Follows the last tensor through `op`; `lastExtent`, when not kDynamic, is
+  /// what the last axis of the result is known to have. False, and the reason
+  /// in `whyNot`, when the digits cannot be followed; the map is then spoilt.
+  bool apply(mlir::Operation *op, int64_t lastExtent, std::string &whyNot);
+
+  llvm::ArrayRef<View> getViews() const { return views; }
+  const Digit &getDigit(unsigned digit) const { return digits[digit]; }
+
+  /// The product of the extents of `axis`; kDynamic when one is unknown.
+  int64_t getExtent(llvm::ArrayRef<unsigned> axis) const;
+
+  /// How far apart in the first tensor, counted along its axis, two neighbours
+  /// in `digit` are. All faster digits of that axis must be known.
+  int64_t getStride(unsigned digit) const;
+
+  /// Splits `digit` so that the faster part has `inner` values, which must
+  /// divide its extent.
+  void split(unsigned digit, int64_t inner);
+
+private:
+  /// Fixes the extent of a digit that was unknown; 1 makes it disappear.
+  void pin(unsigned digit, int64_t extent);
+  bool reshape(const View &from, llvm::ArrayRef<int64_t> target,
+               llvm::ArrayRef<int> copies, View &to, std::string &whyNot);
+
+  llvm::SmallVector<Digit> digits;
+  llvm::SmallVector<View> views;
+};
+
+} // namespace headopt
+
+#endif // HEADOPT_ANALYSIS_AXISMAP_H

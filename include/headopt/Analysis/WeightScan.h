@@ -1,0 +1,67 @@
+//===- WeightScan.h - Passes over the bytes of a weight ---------*- C++ -*-===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// A weight may be hundreds of megabytes in a file, so everything that is asked
+// of it is answered in passes over pieces of it. No IR here: a weight is a flat
+// row-major array, and a direction in it is a stride and an extent.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef HEADOPT_ANALYSIS_WEIGHTSCAN_H
+#define HEADOPT_ANALYSIS_WEIGHTSCAN_H
+
+#include "headopt/Analysis/ConstantReader.h"
+#include "llvm/ADT/STLFunctionalExtras.h"
+
+namespace headopt {
+
+/// A direction in a flat array: element i has the coordinate
+/// (i / stride) % extent. Strides and extents are in elements.
+struct Direction {
+  uint64_t stride;
+  uint64_t extent;
+
+  bool operator==(const Direction &other) const {
+    return stride == other.stride && extent == other.extent;
+  }
+};
+
+/// Two elements that differ although they have the same coordinates but one.
+struct Difference {
+  /// Indices into the flat array; `first` has coordinate `i - 1` or 0 in the
+  /// direction that was tested, `second` has i.
+  uint64_t first;
+  uint64_t second;
+};
+
+/// Receives elements that stand for all others along the tested direction:
+/// `count` consecutive elements from index `first` on.
+using RepresentativeSink = llvm::function_ref<void(
+    uint64_t first, uint64_t count, const char *bytes)>;
+
+/// Looks for two elements that differ along `direction`, comparing bits (so
+/// NaN equals itself, and +0.0 differs from -0.0). Stops at the first. At most
+/// about `limit` elements are looked at, 0 means all of them. Elements with
+/// coordinate 0 are handed to `sink` when there is one, in ascending order.
+llvm::Expected<std::optional<Difference>>
+findDifference(const ConstantReader &weight, Direction direction,
+               uint64_t limit = 0, RepresentativeSink sink = nullptr);
+
+/// Calls `sink` for all elements whose coordinate is 0 in every one of
+/// `directions`, in ascending order.
+llvm::Error forEachRepresentative(const ConstantReader &weight,
+                                  llvm::ArrayRef<Direction> directions,
+                                  RepresentativeSink sink);
+
+/// ||W - mean W|| / ||W|| in the Frobenius norm, where each element is compared
+/// with the mean of those that share its coordinates except for `directions`;
+/// 0 when the weight does not vary along them, at most 1. `type` is the element
+/// type.
+llvm::Expected<double> getResidual(const ConstantReader &weight,
+                                   mlir::Type type,
+                                   llvm::ArrayRef<Direction> directions);
+
+} // namespace headopt
+
+#endif // HEADOPT_ANALYSIS_WEIGHTSCAN_H

@@ -1,0 +1,26 @@
+//===- Export.h - The onnx dialect into ONNX files --------------*- C++ -*-===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef HEADOPT_TARGET_ONNX_EXPORT_H
+#define HEADOPT_TARGET_ONNX_EXPORT_H
+
+#include "headopt/Target/ONNX/Import.h"
+
+namespace headopt {
+
+/// Writes `module` as an ONNX model to `path` ("-": standard output). The file
+/// appears whole or not at all; it may be the one that the module came from.
+/// Data of tensors that the module only refers to is copied from its file.
+/// External data stays where it is when `path` is in the folder of the model it
+/// came from, and is copied to `<path>.data` otherwise, as is everything large
+/// when the model would exceed the 2 GiB that a message may have. On failure one
+/// error is emitted at the module.
+llvm::LogicalResult exportONNX(mlir::ModuleOp module, llvm::StringRef path,
+                               ONNXFormat format);
+
+} // namespace headopt
+
+#endif // HEADOPT_TARGET_ONNX_EXPORT_H

@@ -1,0 +1,213 @@
+//===- WeightScan.cpp - Passes over the bytes of a weight -----------------===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "headopt/Analysis/WeightScan.h"
+#include "llvm/ADT/STLExtras.h"
+#include <cmath>
+#include <functional>
+
+using namespace mlir;
+using namespace headopt;
+
+/// Bytes read at once. Large enough that the calls do not count, small enough
+/// that the piece is still in the cache when it is compared.
+static constexpr uint64_t kPiece = 1 << 20;
+
+/// The first byte at which `a` and `b` differ, `size` when they do not.
+static uint64_t findByte(const char *a, const char *b, uint64_t size) {
+  if (memcmp(a, b, size) == 0)
+    return size;
+  return std::mismatch(a, a + size, b).first - a;
+}
+
+llvm::Expected<std::optional<Difference>>
+headopt::findDifference(const ConstantReader &weight, Direction direction,
+                        uint64_t limit, RepresentativeSink sink) {
+  const uint64_t width = weight.getElementBytes();
+  const auto [stride, extent] = direction;
+  const uint64_t group = stride * extent;
+  uint64_t total = weight.getNumElements();
+  if (limit)
+    total = std::min(total, std::max(group, limit / group * group));
+  std::vector<char> piece;
+
+  if (weight.isSplat() || extent == 1) {
+    if (!sink)
+      return std::nullopt;
+    if (llvm::Error err = forEachRepresentative(weight, direction, sink))
+      return std::move(err);
+    return std::nullopt;
+  }
+
+  if (group * width <= kPiece) {
+    // Many groups at a time; inside a group each element but the last `stride`
+    // is compared with its neighbour.
+    const uint64_t groups = kPiece / (group * width);
+    piece.resize(groups * group * width);
+    for (uint64_t first = 0; first < total; first += groups * group) {
+      uint64_t count = std::min(groups * group, total - first);
+      if (llvm::Error err = weight.read(first, count, piece.data()))
+        return std::move(err);
+      for (uint64_t begin = 0; begin < count; begin += group) {
+        const char *base = piece.data() + begin * width;
+        uint64_t compared = (extent - 1) * stride * width;
+        uint64_t byte = findByte(base, base + stride * width, compared);
+        if (byte != compared) {
+          uint64_t index = first + begin + byte / width;
+          return Difference{index, index + stride};
+        }
+        if (sink)
+          sink(first + begin, stride, base);
+      }
+    }
+    return std::nullopt;
+  }
+
+  // A group is larger than a piece: hold a stretch of its first slice and
+  // compare the same stretch of every other slice with it.
+  const uint64_t step = std::max<uint64_t>(1, kPiece / width);
+  std::vector<char> reference;
+  uint64_t looked = 0;
+  for (uint64_t outer = 0; outer < total; outer += group) {
+    for (uint64_t inner = 0; inner < stride; inner += step) {
+      uint64_t count = std::min(step, stride - inner);
+      reference.resize(count * width);
+      piece.resize(count * width);
+      if (llvm::Error err =
+              weight.read(outer + inner, count, reference.data()))
+        return std::move(err);
+      for (uint64_t i = 1; i != extent; ++i) {
+        uint64_t first = outer + i * stride + inner;
+        if (llvm::Error err = weight.read(first, count, piece.data()))
+          return std::move(err);
+        uint64_t byte = findByte(reference.data(), piece.data(), count * width);
+        if (byte != count * width) {
+          uint64_t index = byte / width;
+          return Difference{outer + inner + index, first + index};
+        }
+        looked += count;
+        if (limit && looked >= limit)
+          return std::nullopt;
+      }
+      if (sink)
+        sink(outer + inner, count, reference.data());
+    }
+  }
+  return std::nullopt;
+}
+
+llvm::Error
+headopt::forEachRepresentative(const ConstantReader &weight,
+                               ArrayRef<Direction> directions,
+                               RepresentativeSink sink) {
+  // Runs of elements with coordinate 0 everywhere are as long as the smallest
+  // stride; the others are skipped.
+  SmallVector<Direction> sorted(directions);
+  llvm::sort(sorted, [](Direction a, Direction b) {
+    return a.stride > b.stride;
+  });
+  const uint64_t width = weight.getElementBytes();
+  std::vector<char> piece;
+
+  std::function<llvm::Error(uint64_t, uint64_t, size_t)> visit =
+      [&](uint64_t begin, uint64_t end, size_t depth) -> llvm::Error {
+    if (depth == sorted.size()) {
+      for (uint64_t first = begin; first < end;) {
+        uint64_t count = std::min(end - first, kPiece / width);
+        piece.resize(count * width);
+        if (llvm::Error err = weight.read(first, count, piece.data()))
+          return err;
+        sink(first, count, piece.data());
+        first += count;
+      }
+      return llvm::Error::success();
+    }
+    auto [stride, extent] = sorted[depth];
+    uint64_t group = stride * extent;
+    // Short runs: one read for many groups, then pick.
+    if (depth + 1 == sorted.size() && group * width <= kPiece) {
+      uint64_t groups = kPiece / (group * width);
+      for (uint64_t first = begin; first < end; first += groups * group) {
+        uint64_t count = std::min(groups * group, end - first);
+        piece.resize(count * width);
+        if (llvm::Error err = weight.read(first, count, piece.data()))
+          return err;
+        for (uint64_t i = 0; i < count; i += group)
+          sink(first + i, stride, piece.data() + i * width);
+      }
+      return llvm::Error::success();
+    }
+    for (uint64_t first = begin; first < end; first += group)
+      if (llvm::Error err = visit(first, first + stride, depth + 1))
+        return err;
+    return llvm::Error::success();
+  };
+  return visit(0, weight.getNumElements(), 0);
+}
+
+llvm::Expected<double> headopt::getResidual(const ConstantReader &weight,
+                                            Type type,
+                                            ArrayRef<Direction> directions) {
+  if (weight.isSplat())
+    return 0.0;
+  // Elements that share all coordinates but those in `directions` form a group.
+  // For each: its first element f, and the sums of d = w - f and of d * d; the
+  // squared distance from the mean is then sum(d * d) - sum(d)^2 / n, without
+  // the cancellation that plain sums of w would have for a nearly even weight.
+  struct Group {
+    double first = 0, sum = 0;
+    bool seen = false;
+  };
+  uint64_t positions = 1;
+  for (Direction direction : directions)
+    positions *= direction.extent;
+  SmallVector<Direction> sorted(directions);
+  llvm::sort(sorted, [](Direction a, Direction b) {
+    return a.stride > b.stride;
+  });
+  const uint64_t total = weight.getNumElements();
+  const uint64_t width = weight.getElementBytes();
+  std::vector<Group> groups(total / positions);
+
+  double squares = 0, deviations = 0;
+  std::vector<char> piece;
+  const uint64_t step = kPiece / width;
+  // Within a run as long as the smallest stride the group advances by one.
+  const uint64_t run = sorted.empty() ? total : sorted.back().stride;
+  for (uint64_t first = 0; first < total; first += step) {
+    uint64_t count = std::min(step, total - first);
+    piece.resize(count * width);
+    if (llvm::Error err = weight.read(first, count, piece.data()))
+      return std::move(err);
+    for (uint64_t i = 0; i < count;) {
+      uint64_t index = first + i;
+      // Drop the coordinates along `directions` from the index.
+      uint64_t groupIndex = index;
+      for (Direction d : sorted)
+        groupIndex = groupIndex % d.stride +
+                     groupIndex / (d.stride * d.extent) * d.stride;
+      uint64_t length = std::min(count - i, run - index % run);
+      for (uint64_t j = 0; j != length; ++j) {
+        double w = decodeFloat(type, piece.data() + (i + j) * width);
+        Group &group = groups[groupIndex + j];
+        if (!group.seen) {
+          group.first = w;
+          group.seen = true;
+        }
+        double d = w - group.first;
+        group.sum += d;
+        deviations += d * d;
+        squares += w * w;
+      }
+      i += length;
+    }
+  }
+  for (const Group &group : groups)
+    deviations -= group.sum * group.sum / positions;
+  if (squares == 0)
+    return 0.0;
+  return std::sqrt(std::max(deviations, 0.0) / squares);
+}

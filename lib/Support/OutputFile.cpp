@@ -1,0 +1,149 @@
+//===- OutputFile.cpp - A file that appears whole or not at all -----------===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "headopt/Support/OutputFile.h"
+#include "llvm/Support/Errno.h"
+#include "llvm/Support/Path.h"
+#include <fcntl.h>
+#include <unistd.h>
+#include <vector>
+
+using namespace llvm;
+using namespace headopt;
+
+static std::error_code lastError() {
+  return std::error_code(errno, std::generic_category());
+}
+
+Error OutputFile::error(std::error_code ec) const {
+  return createStringError(ec, "cannot write '%s': %s", path.c_str(),
+                           ec.message().c_str());
+}
+
+Expected<OutputFile> OutputFile::create(StringRef path) {
+  if (path == "-")
+    return OutputFile("-", std::nullopt, STDOUT_FILENO);
+
+  std::string target = path.str();
+  sys::fs::file_status status;
+  if (!sys::fs::status(path, status)) {
+    if (status.type() == sys::fs::file_type::directory_file)
+      return OutputFile(target, std::nullopt, -1)
+          .error(std::make_error_code(std::errc::is_a_directory));
+    if (status.type() != sys::fs::file_type::regular_file) {
+      int fd = sys::RetryAfterSignal(-1, ::open, target.c_str(),
+                                     O_WRONLY | O_CLOEXEC);
+      if (fd < 0)
+        return OutputFile(target, std::nullopt, -1).error(lastError());
+      return OutputFile(target, std::nullopt, fd);
+    }
+    // Replace what a link points at, not the link.
+    SmallString<256> real;
+    if (!sys::fs::real_path(path, real))
+      target = real.str().str();
+  }
+
+  Expected<sys::fs::TempFile> temp =
+      sys::fs::TempFile::create(target + ".tmp-%%%%%%");
+  if (!temp)
+    return OutputFile(target, std::nullopt, -1)
+        .error(errorToErrorCode(temp.takeError()));
+  int fd = temp->FD;
+  return OutputFile(target, std::move(*temp), fd);
+}
+
+OutputFile::OutputFile(OutputFile &&other)
+    : path(std::move(other.path)), temp(std::move(other.temp)), fd(other.fd) {
+  other.temp.reset();
+  other.fd = -1;
+}
+
+OutputFile::~OutputFile() {
+  if (temp)
+    consumeError(temp->discard());
+  else if (fd > STDERR_FILENO)
+    ::close(fd);
+}
+
+Error OutputFile::write(StringRef bytes) {
+  while (!bytes.empty()) {
+    ssize_t written =
+        sys::RetryAfterSignal(-1, ::write, fd, bytes.data(), bytes.size());
+    if (written < 0)
+      return error(lastError());
+    bytes = bytes.drop_front(written);
+  }
+  return Error::success();
+}
+
+Error OutputFile::copyFrom(int source, uint64_t offset, uint64_t length,
+                           StringRef sourceName) {
+  auto ended = [&] {
+    return createStringError(std::errc::io_error,
+                             "'%s' ends before byte %llu: it was cut short",
+                             sourceName.str().c_str(),
+                             (unsigned long long)(offset + length));
+  };
+  bool inKernel = true;
+  std::vector<char> buffer;
+  while (length) {
+    if (inKernel) {
+      loff_t from = offset;
+      ssize_t copied =
+          ::copy_file_range(source, &from, fd, nullptr, length, 0);
+      if (copied > 0) {
+        offset += copied;
+        length -= copied;
+        continue;
+      }
+      if (copied == 0)
+        return ended();
+      if (errno == EINTR)
+        continue;
+      if (errno == ENOSPC || errno == EFBIG || errno == EIO || errno == EDQUOT)
+        return error(lastError());
+      // Two file systems, a pipe, an old kernel: read and write instead.
+      inKernel = false;
+      buffer.resize(1 << 20);
+    }
+    ssize_t got = sys::RetryAfterSignal(
+        -1, ::pread, source, buffer.data(),
+        std::min<uint64_t>(length, buffer.size()), static_cast<off_t>(offset));
+    if (got < 0) {
+      std::error_code ec = lastError();
+      return createStringError(ec, "cannot read '%s': %s",
+                               sourceName.str().c_str(), ec.message().c_str());
+    }
+    if (got == 0)
+      return ended();
+    if (Error err = write(StringRef(buffer.data(), got)))
+      return err;
+    offset += got;
+    length -= got;
+  }
+  return Error::success();
+}
+
+Error OutputFile::commit() {
+  if (!temp) {
+    // A full device may report only here.
+    int last = fd;
+    fd = -1;
+    if (last > STDERR_FILENO && ::close(last) != 0)
+      return error(lastError());
+    return Error::success();
+  }
+  // Without this a crash of the machine could leave the name on an empty file.
+  if (sys::RetryAfterSignal(-1, ::fsync, fd) != 0)
+    return error(lastError());
+  sys::fs::TempFile file = std::move(*temp);
+  temp.reset();
+  if (Error err = file.keep(path)) {
+    std::error_code ec = errorToErrorCode(std::move(err));
+    return error(ec);
+  }
+  return Error::success();
+}

@@ -1,0 +1,28 @@
+//===- Attributes.h - AttributeProto as attributes --------------*- C++ -*-===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef HEADOPT_LIB_TARGET_ONNX_ATTRIBUTES_H
+#define HEADOPT_LIB_TARGET_ONNX_ATTRIBUTES_H
+
+#include "mlir/IR/BuiltinAttributes.h"
+#include "onnx/onnx_pb.h"
+
+namespace headopt::onnx {
+
+/// The value of `proto`: f32, i64, string, tensor, or an array of one of the
+/// first three; #onnx.proto for everything else. Graphs are not for this
+/// function. `dir` is where external data is looked for. Throws
+/// std::runtime_error for a broken tensor.
+mlir::Attribute importAttribute(const ::onnx::AttributeProto &proto,
+                                llvm::StringRef dir,
+                                mlir::MLIRContext *context);
+
+/// The inverse of importAttribute().
+::onnx::AttributeProto exportAttribute(mlir::NamedAttribute attr);
+
+} // namespace headopt::onnx
+
+#endif // HEADOPT_LIB_TARGET_ONNX_ATTRIBUTES_H

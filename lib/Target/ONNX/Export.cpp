@@ -1,0 +1,533 @@
+//===- Export.cpp - The onnx dialect into ONNX files ----------------------===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// IR -> ModelProto -> serialized skeleton -> bytes spliced in (WireFormat).
+//
+//===----------------------------------------------------------------------===//
+
+#include "headopt/Target/ONNX/Export.h"
+#include "Attributes.h"
+#include "Nodes.h"
+#include "ProtoText.h"
+#include "Tensors.h"
+#include "Types.h"
+#include "WireFormat.h"
+#include "headopt/Dialect/ONNX/IR/ONNX.h"
+#include "headopt/Support/OutputFile.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "llvm/ADT/StringSet.h"
+#include "llvm/ADT/ScopeExit.h"
+#include "llvm/Support/MemoryBuffer.h"
+#include "llvm/Support/Path.h"
+#include "onnx/defs/printer.h"
+#include <fcntl.h>
+#include <sstream>
+#include <stdexcept>
+
+using namespace mlir;
+using namespace headopt;
+using namespace headopt::onnx;
+using ::onnx::AttributeProto;
+using ::onnx::FunctionProto;
+using ::onnx::GraphProto;
+using ::onnx::ModelProto;
+using ::onnx::NodeProto;
+using ::onnx::TensorProto;
+using ::onnx::ValueInfoProto;
+
+[[noreturn]] static void fail(const Twine &message) {
+  throw std::runtime_error(message.str());
+}
+
+//===----------------------------------------------------------------------===//
+// IR -> ModelProto
+//===----------------------------------------------------------------------===//
+
+namespace {
+
+class Exporter {
+public:
+  explicit Exporter(ModuleOp module) : module(module) {}
+
+  ModelProto exportModel();
+
+private:
+  void collectNames();
+  std::string getName(Value value);
+  void exportBlock(Block &block, GraphProto *graph,
+                   google::protobuf::RepeatedPtrField<NodeProto> &nodes);
+  void exportNode(NodeOpInterface node, NodeProto &proto);
+  void exportMainGraph(func::FuncOp function, GraphProto &graph);
+  void exportFunction(func::FuncOp function, FunctionProto &proto);
+  template <typename Proto>
+  void exportOpsets(DictionaryAttr fields, Proto &proto);
+  template <typename Proto>
+  void exportValueInfos(DictionaryAttr fields, Proto &proto);
+
+  ModuleOp module;
+  llvm::StringSet<> usedNames;
+  llvm::DenseMap<Value, std::string> madeUpNames;
+  unsigned nextName = 0;
+};
+
+} // namespace
+
+void Exporter::collectNames() {
+  module.walk([&](Operation *op) {
+    for (Value result : op->getResults())
+      usedNames.insert(getValueName(result));
+    for (Region &region : op->getRegions())
+      for (Block &block : region)
+        for (Value argument : block.getArguments())
+          usedNames.insert(getValueName(argument));
+  });
+}
+
+std::string Exporter::getName(Value value) {
+  if (isa<NoneType>(value.getType()))
+    return "";
+  StringRef name = getValueName(value);
+  if (!name.empty())
+    return name.str();
+  std::string &made = madeUpNames[value];
+  while (made.empty()) {
+    std::string candidate = "value_" + std::to_string(nextName++);
+    if (usedNames.insert(candidate).second)
+      made = candidate;
+  }
+  return made;
+}
+
+static void exportNodeHeader(NodeOpInterface node, NodeProto &proto) {
+  Operation *op = node;
+  if (auto rest = op->getAttrOfType<StringAttr>("rest"))
+    mergeRest(rest, proto);
+  proto.set_op_type(node.getOperatorName().str());
+  if (auto name = op->getAttrOfType<StringAttr>("node_name"))
+    proto.set_name(name.getValue().str());
+  if (auto domain = op->getAttrOfType<StringAttr>("domain"))
+    proto.set_domain(domain.getValue().str());
+}
+
+/// Appends the attributes of `node`; `addGraphs` appends those that hold the
+/// given name's subgraphs.
+static void
+exportNodeAttributes(NodeOpInterface node, NodeProto &proto,
+                     llvm::function_ref<void(StringRef)> addGraphs) {
+  SmallVector<NamedAttribute> attributes = node.getNodeAttributes();
+  SmallVector<StringRef> graphNames;
+  if (auto generic = dyn_cast<NodeOp>(*node); generic && generic.getGraphs())
+    for (auto graph : generic.getGraphs()->getAsRange<DictionaryAttr>()) {
+      auto name = graph.getAs<StringAttr>("attr");
+      if (!name)
+        fail("an entry of 'graphs' does not say its 'attr'");
+      if (graphNames.empty() || graphNames.back() != name.getValue())
+        graphNames.push_back(name.getValue());
+    }
+  auto put = [&](StringRef name) {
+    if (llvm::is_contained(graphNames, name))
+      return addGraphs(name);
+    for (NamedAttribute attr : attributes)
+      if (attr.getName() == name)
+        *proto.add_attribute() = exportAttribute(attr);
+  };
+  if (auto order = node->getAttrOfType<ArrayAttr>("attr_order")) {
+    for (auto name : order.getAsRange<StringAttr>())
+      put(name.getValue());
+    return;
+  }
+  SmallVector<StringRef> names(graphNames);
+  for (NamedAttribute attr : attributes)
+    names.push_back(attr.getName());
+  llvm::sort(names);
+  for (StringRef name : names)
+    put(name);
+}
+
+NodeProto headopt::onnx::exportNodeForSchema(Operation *op) {
+  auto node = cast<NodeOpInterface>(op);
+  NodeProto proto;
+  proto.set_op_type(node.getOperatorName().str());
+  proto.set_domain(node.getOperatorDomain().str());
+  for (Value operand : op->getOperands())
+    proto.add_input(isa<NoneType>(operand.getType()) ? "" : "x");
+  for (Value result : op->getResults())
+    proto.add_output(isa<NoneType>(result.getType()) ? "" : "y");
+  exportNodeAttributes(node, proto, [&](StringRef name) {
+    AttributeProto *attr = proto.add_attribute();
+    attr->set_name(name.str());
+    attr->set_type(AttributeProto::GRAPH);
+    attr->mutable_g();
+  });
+  return proto;
+}
+
+void Exporter::exportNode(NodeOpInterface node, NodeProto &proto) {
+  exportNodeHeader(node, proto);
+  for (Value operand : node->getOperands())
+    proto.add_input(getName(operand));
+  for (Value result : node->getResults())
+    proto.add_output(getName(result));
+  exportNodeAttributes(node, proto, [&](StringRef name) {
+    auto generic = cast<NodeOp>(*node);
+    AttributeProto *attr = proto.add_attribute();
+    attr->set_name(name.str());
+    for (auto [i, entry] : llvm::enumerate(*generic.getGraphs())) {
+      auto fields = cast<DictionaryAttr>(entry);
+      if (fields.getAs<StringAttr>("attr").getValue() != name)
+        continue;
+      bool list = fields.contains("list");
+      attr->set_type(list ? AttributeProto::GRAPHS : AttributeProto::GRAPH);
+      GraphProto &graph = list ? *attr->add_graphs() : *attr->mutable_g();
+      mergeRest(fields.getAs<StringAttr>("rest"), graph);
+      if (auto graphName = fields.getAs<StringAttr>("name"))
+        graph.set_name(graphName.getValue().str());
+      Block &block = generic.getBodies()[i].front();
+      auto inputs = fields.getAs<ArrayAttr>("inputs");
+      for (BlockArgument argument : block.getArguments()) {
+        auto info = inputs && argument.getArgNumber() < inputs.size()
+                        ? cast<DictionaryAttr>(inputs[argument.getArgNumber()])
+                        : nullptr;
+        *graph.add_input() = exportValueInfo(
+            getName(argument), argument.getType(),
+            info ? info.getAs<ArrayAttr>("dim_params") : nullptr,
+            info ? info.getAs<StringAttr>("info") : nullptr);
+      }
+      exportValueInfos(fields, graph);
+      exportBlock(block, &graph, *graph.mutable_node());
+      auto yield = cast<YieldOp>(block.back());
+      for (auto [j, value] : llvm::enumerate(yield.getOperands())) {
+        auto info = yield.getOutputs() && j < yield.getOutputs()->size()
+                        ? cast<DictionaryAttr>((*yield.getOutputs())[j])
+                        : nullptr;
+        *graph.add_output() = exportValueInfo(
+            getName(value), value.getType(),
+            info ? info.getAs<ArrayAttr>("dim_params") : nullptr,
+            info ? info.getAs<StringAttr>("info") : nullptr);
+      }
+    }
+  });
+}
+
+void Exporter::exportBlock(
+    Block &block, GraphProto *graph,
+    google::protobuf::RepeatedPtrField<NodeProto> &nodes) {
+  for (Operation &op : block) {
+    if (auto node = dyn_cast<NodeOpInterface>(op)) {
+      exportNode(node, *nodes.Add());
+    } else if (auto init = dyn_cast<InitializerOp>(op)) {
+      if (!graph)
+        fail("a model-local function holds the initializer '" +
+             init.getName() + "'; write it as a Constant node");
+      TensorProto tensor = exportTensor(init.getValue());
+      tensor.set_name(init.getName().str());
+      *graph->add_initializer() = std::move(tensor);
+    } else if (auto sparse = dyn_cast<SparseInitializerOp>(op)) {
+      if (!graph)
+        fail("a model-local function holds a sparse initializer");
+      mergeText(sparse.getValue().getText().getValue(),
+                *graph->add_sparse_initializer());
+    } else if (!isa<NoneOp, YieldOp, func::ReturnOp>(op)) {
+      fail("'" + op.getName().getStringRef() +
+           "' is no ONNX operation; only modules of the onnx dialect can be "
+           "written as ONNX");
+    }
+  }
+}
+
+template <typename Proto>
+void Exporter::exportOpsets(DictionaryAttr fields, Proto &proto) {
+  auto imports = fields.getAs<ArrayAttr>("opset_imports");
+  if (!imports)
+    return;
+  for (auto entry : imports.getAsRange<DictionaryAttr>()) {
+    auto *import = proto.add_opset_import();
+    mergeRest(entry.getAs<StringAttr>("rest"), *import);
+    if (auto domain = entry.getAs<StringAttr>("domain"))
+      import->set_domain(domain.getValue().str());
+    if (auto version = entry.getAs<IntegerAttr>("version"))
+      import->set_version(version.getInt());
+  }
+}
+
+template <typename Proto>
+void Exporter::exportValueInfos(DictionaryAttr fields, Proto &proto) {
+  auto infos = fields.getAs<ArrayAttr>("value_info");
+  if (!infos)
+    return;
+  for (auto entry : infos.getAsRange<DictionaryAttr>()) {
+    auto type = entry.getAs<TypeAttr>("type");
+    *proto.add_value_info() = exportValueInfo(
+        entry.getAs<StringAttr>("name").getValue(),
+        type ? type.getValue() : UnknownType::get(module.getContext()),
+        entry.getAs<ArrayAttr>("dim_params"), entry.getAs<StringAttr>("info"));
+  }
+}
+
+void Exporter::exportMainGraph(func::FuncOp function, GraphProto &graph) {
+  auto fields = function->getAttrOfType<DictionaryAttr>(kGraphAttr);
+  mergeRest(fields.getAs<StringAttr>("rest"), graph);
+  if (auto name = fields.getAs<StringAttr>("name"))
+    graph.set_name(name.getValue().str());
+  for (BlockArgument argument : function.getArguments()) {
+    unsigned i = argument.getArgNumber();
+    *graph.add_input() = exportValueInfo(
+        getName(argument), argument.getType(),
+        function.getArgAttrOfType<ArrayAttr>(i, kDimParamsAttr),
+        function.getArgAttrOfType<StringAttr>(i, kInfoAttr));
+  }
+  exportValueInfos(fields, graph);
+  exportBlock(function.getBody().front(), &graph, *graph.mutable_node());
+  auto results = cast<func::ReturnOp>(function.getBody().front().back());
+  for (auto [i, value] : llvm::enumerate(results.getOperands()))
+    *graph.add_output() = exportValueInfo(
+        getName(value), value.getType(),
+        function.getResultAttrOfType<ArrayAttr>(i, kDimParamsAttr),
+        function.getResultAttrOfType<StringAttr>(i, kInfoAttr));
+}
+
+void Exporter::exportFunction(func::FuncOp function, FunctionProto &proto) {
+  auto fields = function->getAttrOfType<DictionaryAttr>(kFunctionAttr);
+  mergeRest(fields.getAs<StringAttr>("rest"), proto);
+  if (auto name = fields.getAs<StringAttr>("name"))
+    proto.set_name(name.getValue().str());
+  if (auto domain = fields.getAs<StringAttr>("domain"))
+    proto.set_domain(domain.getValue().str());
+  exportOpsets(fields, proto);
+  exportValueInfos(fields, proto);
+  for (BlockArgument argument : function.getArguments())
+    proto.add_input(getName(argument));
+  exportBlock(function.getBody().front(), nullptr, *proto.mutable_node());
+  auto results = cast<func::ReturnOp>(function.getBody().front().back());
+  for (Value value : results.getOperands())
+    proto.add_output(getName(value));
+}
+
+ModelProto Exporter::exportModel() {
+  auto fields = module->getAttrOfType<DictionaryAttr>(kModelAttr);
+  if (!fields)
+    fail("the module has no 'onnx.model' attribute, which gives the IR version "
+         "and the opsets");
+  collectNames();
+  ModelProto model;
+  mergeRest(fields.getAs<StringAttr>("rest"), model);
+  if (auto version = fields.getAs<IntegerAttr>("ir_version"))
+    model.set_ir_version(version.getInt());
+  exportOpsets(fields, model);
+  for (auto function : module.getOps<func::FuncOp>()) {
+    if (function->hasAttr(kGraphAttr)) {
+      if (model.has_graph())
+        fail("the module has more than one main graph ('onnx.graph')");
+      exportMainGraph(function, *model.mutable_graph());
+    } else if (function->hasAttr(kFunctionAttr)) {
+      exportFunction(function, *model.add_functions());
+    } else {
+      fail("the function '" + function.getSymName() +
+           "' is no ONNX graph; it has neither 'onnx.graph' nor "
+           "'onnx.function'");
+    }
+  }
+  if (!model.has_graph())
+    fail("the module has no main graph (a function with 'onnx.graph')");
+  return model;
+}
+
+//===----------------------------------------------------------------------===//
+// Where tensor bytes go
+//===----------------------------------------------------------------------===//
+
+/// A message must stay below this many bytes, or no reader takes it.
+static constexpr uint64_t kMessageLimit = (uint64_t(1) << 31) - 1;
+
+static std::string *findEntry(TensorProto &tensor, StringRef key) {
+  for (auto &entry : *tensor.mutable_external_data())
+    if (StringRef(entry.key()) == key)
+      return entry.mutable_value();
+  return nullptr;
+}
+
+static bool sameFolder(StringRef a, StringRef b) {
+  auto orDot = [](StringRef path) { return path.empty() ? "." : path; };
+  bool same = false;
+  return !llvm::sys::fs::equivalent(orDot(a), orDot(b), same) && same;
+}
+
+namespace {
+/// The data file that goes with an output: pieces in the order they are needed.
+struct DataFile {
+  std::string location;
+  std::vector<wire::Piece> pieces;
+  uint64_t size = 0;
+
+  /// Adds `piece` and makes `tensor` point at it. Offsets are multiples of the
+  /// page size, so that runtimes can map the data.
+  void add(TensorProto &tensor, wire::Piece piece) {
+    static constexpr uint64_t kAlignment = 4096;
+    uint64_t padding = (kAlignment - size % kAlignment) % kAlignment;
+    if (padding) {
+      wire::Piece zeros;
+      zeros.bytes.assign(padding, '\0');
+      pieces.push_back(std::move(zeros));
+      size += padding;
+    }
+    auto set = [&](StringRef key, const Twine &value) {
+      if (std::string *old = findEntry(tensor, key)) {
+        *old = value.str();
+        return;
+      }
+      auto *entry = tensor.add_external_data();
+      entry->set_key(key.str());
+      entry->set_value(value.str());
+    };
+    set("location", location);
+    set("offset", Twine(size));
+    set("length", Twine(piece.size()));
+    tensor.set_data_location(TensorProto::EXTERNAL);
+    size += piece.size();
+    pieces.push_back(std::move(piece));
+  }
+};
+} // namespace
+
+/// Moves external data into `data` when it would not be found from the output's
+/// folder, and everything large when the message would be too long.
+static void placeTensors(ModelProto &model, StringRef sourceDir,
+                         StringRef outputDir, DataFile &data) {
+  if (!sameFolder(sourceDir, outputDir))
+    forEachTensor(model, [&](TensorProto &tensor) {
+      if (!isExternal(tensor))
+        return;
+      ExternalRange range = getExternalRange(tensor, sourceDir);
+      wire::Piece piece;
+      piece.file = range.path;
+      piece.offset = range.offset;
+      piece.length = range.length;
+      data.add(tensor, std::move(piece));
+    });
+
+  uint64_t size = model.ByteSizeLong();
+  forEachTensor(model, [&](TensorProto &tensor) {
+    if (std::string *length = findEntry(tensor, wire::kLengthKey))
+      size += std::stoull(*length);
+  });
+  if (size <= kMessageLimit)
+    return;
+  forEachTensor(model, [&](TensorProto &tensor) {
+    wire::Piece piece;
+    if (std::string *file = findEntry(tensor, wire::kFileKey)) {
+      piece.file = *file;
+      piece.offset = std::stoull(*findEntry(tensor, wire::kOffsetKey));
+      piece.length = std::stoull(*findEntry(tensor, wire::kLengthKey));
+      tensor.clear_external_data();
+    } else if (tensor.raw_data().size() >= wire::kLargeTensor) {
+      piece.bytes = std::move(*tensor.mutable_raw_data());
+      tensor.clear_raw_data();
+    } else {
+      return;
+    }
+    data.add(tensor, std::move(piece));
+  });
+}
+
+//===----------------------------------------------------------------------===//
+// Writing
+//===----------------------------------------------------------------------===//
+
+static void check(llvm::Error error) {
+  if (error)
+    fail(llvm::toString(std::move(error)));
+}
+
+static void writePieces(OutputFile &file,
+                        const std::vector<wire::Piece> &pieces) {
+  std::string openPath;
+  std::optional<llvm::sys::fs::file_t> source;
+  auto closeSource = [&] {
+    if (source)
+      llvm::sys::fs::closeFile(*source);
+    source.reset();
+  };
+  llvm::scope_exit close(closeSource);
+  for (const wire::Piece &piece : pieces) {
+    if (piece.file.empty()) {
+      check(file.write(piece.bytes));
+      continue;
+    }
+    if (!source || openPath != piece.file) {
+      closeSource();
+      llvm::Expected<llvm::sys::fs::file_t> opened =
+          llvm::sys::fs::openNativeFileForRead(piece.file);
+      if (!opened)
+        fail("cannot read tensor data from '" + piece.file +
+             "': " + llvm::toString(opened.takeError()));
+      source = *opened;
+      openPath = piece.file;
+    }
+    check(file.copyFrom(*source, piece.offset, piece.length, piece.file));
+  }
+}
+
+/// Replaces references into the model file by the bytes, for formats that hold
+/// everything in the message.
+static void inlineTensors(ModelProto &model) {
+  forEachTensor(model, [&](TensorProto &tensor) {
+    std::string *file = findEntry(tensor, wire::kFileKey);
+    if (!file)
+      return;
+    uint64_t offset = std::stoull(*findEntry(tensor, wire::kOffsetKey));
+    uint64_t length = std::stoull(*findEntry(tensor, wire::kLengthKey));
+    auto buffer = llvm::MemoryBuffer::getFileSlice(*file, length, offset);
+    if (!buffer)
+      fail("cannot read tensor data from '" + *file +
+           "': " + buffer.getError().message());
+    tensor.set_raw_data((*buffer)->getBufferStart(),
+                        (*buffer)->getBufferSize());
+    tensor.clear_external_data();
+  });
+}
+
+LogicalResult headopt::exportONNX(ModuleOp module, StringRef path,
+                                  ONNXFormat format) {
+  try {
+    ModelProto model = Exporter(module).exportModel();
+    if (format == ONNXFormat::Text) {
+      inlineTensors(model);
+      std::ostringstream text;
+      text << model << '\n';
+      llvm::Expected<OutputFile> file = OutputFile::create(path);
+      check(file ? llvm::Error::success() : file.takeError());
+      check(file->write(text.str()));
+      check(file->commit());
+      return success();
+    }
+
+    DataFile data;
+    auto sourceDir = module->getAttrOfType<StringAttr>(kSourceDirAttr);
+    std::string dataPath = (path + ".data").str();
+    data.location = llvm::sys::path::filename(dataPath).str();
+    placeTensors(model, sourceDir ? sourceDir.getValue() : "",
+                 llvm::sys::path::parent_path(path), data);
+
+    llvm::Expected<OutputFile> file = OutputFile::create(path);
+    check(file ? llvm::Error::success() : file.takeError());
+    std::optional<OutputFile> dataFile;
+    if (!data.pieces.empty()) {
+      if (path == "-")
+        fail("the model needs a data file beside it, which standard output "
+             "cannot have; name an output file");
+      llvm::Expected<OutputFile> created = OutputFile::create(dataPath);
+      check(created ? llvm::Error::success() : created.takeError());
+      dataFile.emplace(std::move(*created));
+      writePieces(*dataFile, data.pieces);
+    }
+    writePieces(*file, wire::splice(model.SerializeAsString()));
+    // Data first: a model must never name a data file that is not there.
+    if (dataFile)
+      check(dataFile->commit());
+    check(file->commit());
+  } catch (const std::exception &e) {
+    return emitError(module.getLoc()) << e.what();
+  }
+  return success();
+}

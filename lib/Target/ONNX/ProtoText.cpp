@@ -1,0 +1,97 @@
+//===- ProtoText.cpp - Messages as text in attributes ---------------------===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "ProtoText.h"
+#include "llvm/Support/Base64.h"
+#include <google/protobuf/text_format.h>
+#include <memory>
+#include <stdexcept>
+
+using namespace headopt;
+using google::protobuf::FieldDescriptor;
+using google::protobuf::Message;
+using google::protobuf::TextFormat;
+
+static constexpr llvm::StringLiteral kBase64 = "base64:";
+
+std::string headopt::onnx::toText(const Message &message) {
+  TextFormat::Printer printer;
+  printer.SetSingleLineMode(true);
+  std::string text;
+  bool printed = printer.PrintToString(message, &text);
+  std::string bytes = message.SerializeAsString();
+  std::unique_ptr<Message> back(message.New());
+  TextFormat::Parser parser;
+  parser.SetRecursionLimit(1 << 16);
+  if (printed && parser.ParseFromString(text, back.get()) &&
+      back->SerializeAsString() == bytes) {
+    if (!text.empty() && text.back() == ' ')
+      text.pop_back();
+    return text;
+  }
+  return (kBase64 + llvm::encodeBase64(bytes)).str();
+}
+
+void headopt::onnx::mergeText(llvm::StringRef text, Message &message) {
+  if (text.consume_front(kBase64)) {
+    std::vector<char> bytes;
+    if (llvm::Error err = llvm::decodeBase64(text, bytes)) {
+      llvm::consumeError(std::move(err));
+      throw std::runtime_error("an attribute holds bad base64");
+    }
+    std::unique_ptr<Message> part(message.New());
+    if (!part->ParseFromArray(bytes.data(), bytes.size()))
+      throw std::runtime_error("an attribute holds a broken " +
+                               message.GetTypeName());
+    message.MergeFrom(*part);
+    return;
+  }
+  TextFormat::Parser parser;
+  parser.SetRecursionLimit(1 << 16);
+  std::unique_ptr<Message> part(message.New());
+  if (!parser.ParseFromString(text.str(), part.get()))
+    throw std::runtime_error("an attribute does not hold the text of a " +
+                             message.GetTypeName());
+  message.MergeFrom(*part);
+}
+
+mlir::StringAttr headopt::onnx::getRest(const Message &message,
+                               mlir::MLIRContext *context) {
+  if (message.ByteSizeLong() == 0)
+    return nullptr;
+  return mlir::StringAttr::get(context, toText(message));
+}
+
+void headopt::onnx::mergeRest(mlir::StringAttr rest, Message &message) {
+  if (rest)
+    mergeText(rest.getValue(), message);
+}
+
+bool headopt::onnx::equal(const Message &a, const Message &b) {
+  return a.SerializeAsString() == b.SerializeAsString();
+}
+
+void headopt::onnx::forEachTensor(Message &message,
+                         llvm::function_ref<void(::onnx::TensorProto &)> visit) {
+  if (auto *tensor = dynamic_cast<::onnx::TensorProto *>(&message)) {
+    visit(*tensor);
+    return;
+  }
+  const google::protobuf::Reflection *reflection = message.GetReflection();
+  std::vector<const FieldDescriptor *> fields;
+  reflection->ListFields(message, &fields);
+  for (const FieldDescriptor *field : fields) {
+    if (field->cpp_type() != FieldDescriptor::CPPTYPE_MESSAGE)
+      continue;
+    if (!field->is_repeated()) {
+      forEachTensor(*reflection->MutableMessage(&message, field), visit);
+      continue;
+    }
+    for (int i = 0, e = reflection->FieldSize(message, field); i < e; ++i)
+      forEachTensor(*reflection->MutableRepeatedMessage(&message, field, i),
+                    visit);
+  }
+}

@@ -1,0 +1,413 @@
+//===- head-opt.cpp - The command line tool -------------------------------===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// On ONNX files: import, run a pipeline (flatten-to-gap unless passes are
+// named), report, export. On MLIR files: an ordinary mlir-opt.
+//
+//===----------------------------------------------------------------------===//
+
+#include "headopt/Analysis/HeadReport.h"
+#include "headopt/Support/OutputFile.h"
+#include "headopt/Target/ONNX/Export.h"
+#include "headopt/Target/ONNX/Import.h"
+#include "headopt/Transforms/Passes.h"
+#include "mlir/Bytecode/BytecodeWriter.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/IR/AsmState.h"
+#include "mlir/IR/OperationSupport.h"
+#include "mlir/IR/Remarks.h"
+#include "mlir/IR/Verifier.h"
+#include "mlir/Parser/Parser.h"
+#include "mlir/Pass/PassManager.h"
+#include "mlir/Support/Timing.h"
+#include "mlir/Tools/mlir-opt/MlirOptMain.h"
+#include "mlir/Transforms/Passes.h"
+#include "llvm/Support/CommandLine.h"
+#include "llvm/Support/InitLLVM.h"
+#include "llvm/Support/MemoryBuffer.h"
+#include "llvm/Support/Path.h"
+#include "llvm/Support/SourceMgr.h"
+
+using namespace mlir;
+using namespace headopt;
+namespace cl = llvm::cl;
+
+namespace {
+
+enum ExitCode { Done = 0, BadInput = 1, BadUsage = 2, NothingRewritten = 3 };
+
+enum class Kind { Auto, ONNX, ONNXText, MLIR, MLIRBytecode };
+
+struct Options {
+  cl::OptionCategory category{"head-opt options"};
+  cl::opt<std::string> input{cl::Positional, cl::desc("<input file>"),
+                             cl::Required, cl::cat(category)};
+  cl::opt<std::string> output{
+      "o", cl::desc("Output file; its ending says its kind. Without it, ONNX "
+                    "input is only reported on"),
+      cl::value_desc("file"), cl::cat(category)};
+  cl::opt<Kind> emit{
+      "emit", cl::desc("Kind of output"), cl::init(Kind::Auto),
+      cl::values(clEnumValN(Kind::ONNX, "onnx", "ONNX model"),
+                 clEnumValN(Kind::ONNXText, "onnxtxt", "ONNX text format"),
+                 clEnumValN(Kind::MLIR, "mlir", "MLIR text"),
+                 clEnumValN(Kind::MLIRBytecode, "mlirbc", "MLIR bytecode")),
+      cl::cat(category)};
+  cl::opt<std::string> report{
+      "report", cl::desc("Write the report as JSON (docs/Report.md)"),
+      cl::value_desc("file.json"), cl::cat(category)};
+  cl::opt<bool> quiet{"quiet", cl::desc("No table on standard error"),
+                      cl::cat(category)};
+  cl::opt<bool> noRewrite{"no-rewrite",
+                          cl::desc("Import and write, without any pass"),
+                          cl::cat(category)};
+  cl::opt<bool> noResidual{
+      "no-residual",
+      cl::desc("Do not compute how far refused weights are from even"),
+      cl::cat(category)};
+  cl::opt<bool> requireRewrite{
+      "require-rewrite", cl::desc("Exit with 3 when no head was rewritten"),
+      cl::cat(category)};
+};
+
+/// One run of the tool.
+class Tool {
+public:
+  Tool(const Options &options, const MlirOptMainConfig &config,
+       DialectRegistry &registry)
+      : options(options), config(config), registry(registry) {}
+
+  int run();
+
+private:
+  int runOnMLIR(std::unique_ptr<llvm::MemoryBuffer> buffer, Kind outputKind);
+  int runOnONNX(std::unique_ptr<llvm::MemoryBuffer> buffer, Kind inputKind,
+                Kind outputKind, bool inFile);
+  LogicalResult runPasses(ModuleOp module, bool isONNX);
+  LogicalResult writeModule(ModuleOp module, Kind kind);
+  LogicalResult copyInput(StringRef bytes);
+  LogicalResult writeFile(StringRef path, StringRef bytes);
+  int fail(ExitCode code, const llvm::Twine &message) {
+    llvm::errs() << "head-opt: error: " << message << '\n';
+    return code;
+  }
+  std::string getOutputPath() const {
+    return options.output.empty() ? "-" : options.output.getValue();
+  }
+
+  const Options &options;
+  const MlirOptMainConfig &config;
+  DialectRegistry &registry;
+  HeadReport report;
+  bool analysed = false;
+};
+
+} // namespace
+
+static Kind getKindOfName(StringRef path) {
+  StringRef ending = llvm::sys::path::extension(path);
+  if (ending == ".onnx")
+    return Kind::ONNX;
+  if (ending == ".onnxtxt")
+    return Kind::ONNXText;
+  if (ending == ".mlir")
+    return Kind::MLIR;
+  if (ending == ".mlirbc")
+    return Kind::MLIRBytecode;
+  return Kind::Auto;
+}
+
+/// For standard input and unusual names. A ModelProto starts with its IR
+/// version, ONNX text with '<', bytecode with "ML\xefR".
+static Kind getKindOfContent(StringRef bytes) {
+  if (bytes.starts_with("ML\xefR"))
+    return Kind::MLIRBytecode;
+  if (bytes.starts_with("\x08"))
+    return Kind::ONNX;
+  if (bytes.ltrim().starts_with("<"))
+    return Kind::ONNXText;
+  return Kind::MLIR;
+}
+
+LogicalResult Tool::writeFile(StringRef path, StringRef bytes) {
+  llvm::Error error = [&]() -> llvm::Error {
+    llvm::Expected<OutputFile> file = OutputFile::create(path);
+    if (!file)
+      return file.takeError();
+    if (llvm::Error err = file->write(bytes))
+      return err;
+    return file->commit();
+  }();
+  if (!error)
+    return success();
+  fail(BadInput, llvm::toString(std::move(error)));
+  return failure();
+}
+
+LogicalResult Tool::runPasses(ModuleOp module, bool isONNX) {
+  PassManager pm(module.getContext());
+  pm.enableVerifier(config.shouldVerifyPasses());
+  if (failed(applyPassManagerCLOptions(pm)))
+    return failure();
+  DefaultTimingManager timing;
+  applyDefaultTimingManagerCLOptions(timing);
+  TimingScope scope = timing.getRootScope();
+  pm.enableTiming(scope);
+  if (failed(config.setupPassPipeline(pm)))
+    return failure();
+  FlattenToGapOptions passOptions;
+  passOptions.residual = !options.noResidual;
+  if (isONNX && pm.empty() && !options.noRewrite) {
+    analysed = true;
+    pm.addPass(createFlattenToGap(
+        passOptions, [&](const HeadAnalysis &analysis) {
+          report.heads = describeHeads(analysis);
+        }));
+  }
+  return pm.run(module);
+}
+
+LogicalResult Tool::writeModule(ModuleOp module, Kind kind) {
+  if (kind == Kind::ONNX || kind == Kind::ONNXText)
+    return exportONNX(module, getOutputPath(),
+                      kind == Kind::ONNX ? ONNXFormat::Binary
+                                         : ONNXFormat::Text);
+  std::string bytes;
+  llvm::raw_string_ostream os(bytes);
+  if (kind == Kind::MLIRBytecode) {
+    if (failed(writeBytecodeToFile(module, os)))
+      return failure();
+  } else {
+    module->print(os);
+    os << '\n';
+  }
+  return writeFile(getOutputPath(), bytes);
+}
+
+/// Writes the input as it is.
+LogicalResult Tool::copyInput(StringRef bytes) {
+  bool same = false;
+  if (options.output != "-" &&
+      !llvm::sys::fs::equivalent(options.input, options.output, same) && same)
+    return success();
+  if (options.input == "-")
+    return writeFile(getOutputPath(), bytes);
+  llvm::Error error = [&]() -> llvm::Error {
+    llvm::Expected<llvm::sys::fs::file_t> source =
+        llvm::sys::fs::openNativeFileForRead(options.input);
+    if (!source)
+      return source.takeError();
+    llvm::Error result = [&]() -> llvm::Error {
+      llvm::Expected<OutputFile> file = OutputFile::create(getOutputPath());
+      if (!file)
+        return file.takeError();
+      if (llvm::Error err =
+              file->copyFrom(*source, 0, bytes.size(), options.input))
+        return err;
+      return file->commit();
+    }();
+    llvm::sys::fs::closeFile(*source);
+    return result;
+  }();
+  if (!error)
+    return success();
+  fail(BadInput, llvm::toString(std::move(error)));
+  return failure();
+}
+
+/// Size of a model with the data file that was written beside it.
+static std::optional<uint64_t> getFileSize(StringRef path) {
+  uint64_t size;
+  if (path == "-" || llvm::sys::fs::file_size(path, size))
+    return std::nullopt;
+  return size;
+}
+
+int Tool::runOnONNX(std::unique_ptr<llvm::MemoryBuffer> buffer, Kind inputKind,
+                    Kind outputKind, bool inFile) {
+  MLIRContext context(registry);
+  context.printOpOnDiagnostic(false);
+  context.allowUnregisteredDialects(config.shouldAllowUnregisteredDialects());
+  // Every error is one line that names the file.
+  context.getDiagEngine().registerHandler([&](Diagnostic &diagnostic) {
+    StringRef severity =
+        diagnostic.getSeverity() == DiagnosticSeverity::Error     ? "error"
+        : diagnostic.getSeverity() == DiagnosticSeverity::Warning ? "warning"
+                                                                  : "remark";
+    std::string text = diagnostic.str();
+    for (char &c : text)
+      if (c == '\n')
+        c = ' ';
+    llvm::errs() << "head-opt: " << severity << ": " << options.input << ": "
+                 << text << '\n';
+    return success();
+  });
+  if (config.shouldEmitRemarks()) {
+    auto filter = [](const std::string &text) -> std::optional<std::string> {
+      if (text.empty())
+        return std::nullopt;
+      return text;
+    };
+    std::string all = config.getRemarksAllFilter();
+    auto either = [&](const std::string &own) {
+      return filter(own.empty() ? all : own);
+    };
+    remark::RemarkCategories categories{
+        filter(all), either(config.getRemarksPassedFilter()),
+        either(config.getRemarksMissedFilter()),
+        either(config.getRemarksAnalyseFilter()),
+        either(config.getRemarksFailedFilter())};
+    if (failed(remark::enableOptimizationRemarks(
+            context, nullptr,
+            std::make_unique<remark::RemarkEmittingPolicyAll>(), categories,
+            /*printAsEmitRemarks=*/true)))
+      return BadInput;
+  }
+
+  OwningOpRef<ModuleOp> module = importONNX(
+      buffer->getMemBufferRef(),
+      inputKind == Kind::ONNX ? ONNXFormat::Binary : ONNXFormat::Text, inFile,
+      &context);
+  if (!module)
+    return BadInput;
+  report.input = options.input;
+  report.output = options.output;
+  report.bytesBefore = buffer->getBufferSize();
+  report.parametersBefore = countParameters(*module);
+  OperationFingerPrint before(*module);
+  if (failed(runPasses(*module, /*isONNX=*/true)))
+    return BadInput;
+  bool changed = OperationFingerPrint(*module) != before;
+  if (!analysed && !options.report.empty()) {
+    HeadAnalysisOptions analysisOptions;
+    analysisOptions.residual = !options.noResidual;
+    report.heads = describeHeads(HeadAnalysis(*module, analysisOptions));
+  }
+  report.parametersAfter = countParameters(*module);
+
+  if (outputKind != Kind::Auto) {
+    auto sourceDir =
+        (*module)->getAttrOfType<StringAttr>(onnx::kSourceDirAttr);
+    bool sameFolder = true;
+    if (sourceDir && options.output != "-") {
+      auto orDot = [](StringRef path) { return path.empty() ? "." : path; };
+      sameFolder = false;
+      if (llvm::sys::fs::equivalent(
+              orDot(sourceDir.getValue()),
+              orDot(llvm::sys::path::parent_path(options.output)), sameFolder))
+        sameFolder = false;
+    }
+    LogicalResult written =
+        !changed && inputKind == outputKind && sameFolder
+            ? copyInput(buffer->getBuffer())
+            : writeModule(*module, outputKind);
+    if (failed(written))
+      return BadInput;
+    report.bytesAfter = getFileSize(options.output);
+  }
+
+  if (!options.report.empty()) {
+    std::string json;
+    llvm::raw_string_ostream os(json);
+    os << llvm::formatv("{0:2}", report.toJSON()) << '\n';
+    if (failed(writeFile(options.report, json)))
+      return BadInput;
+  }
+  if (!options.quiet && (analysed || !options.report.empty()))
+    report.print(llvm::errs());
+  if (options.requireRewrite && report.count(Verdict::Rewritable) == 0)
+    return NothingRewritten;
+  return Done;
+}
+
+int Tool::runOnMLIR(std::unique_ptr<llvm::MemoryBuffer> buffer,
+                    Kind outputKind) {
+  if (outputKind != Kind::ONNX && outputKind != Kind::ONNXText) {
+    MlirOptMainConfig mlirConfig = config;
+    if (outputKind == Kind::MLIRBytecode)
+      mlirConfig.emitBytecode(true);
+    std::string bytes;
+    llvm::raw_string_ostream os(bytes);
+    if (failed(MlirOptMain(os, std::move(buffer), registry, mlirConfig)))
+      return BadInput;
+    return failed(writeFile(getOutputPath(), bytes)) ? BadInput : Done;
+  }
+  MLIRContext context(registry);
+  context.allowUnregisteredDialects(config.shouldAllowUnregisteredDialects());
+  llvm::SourceMgr sources;
+  sources.AddNewSourceBuffer(std::move(buffer), llvm::SMLoc());
+  SourceMgrDiagnosticHandler handler(sources, &context);
+  OwningOpRef<ModuleOp> module = parseSourceFile<ModuleOp>(sources, &context);
+  if (!module || failed(runPasses(*module, /*isONNX=*/false)) ||
+      failed(writeModule(*module, outputKind)))
+    return BadInput;
+  return Done;
+}
+
+int Tool::run() {
+  Kind outputKind = options.emit;
+  if (outputKind == Kind::Auto && !options.output.empty() &&
+      options.output != "-") {
+    outputKind = getKindOfName(options.output);
+    if (outputKind == Kind::Auto)
+      return fail(BadUsage,
+                  "cannot tell the kind of output from '" + options.output +
+                      "'; end it in .onnx, .onnxtxt, .mlir or .mlirbc, or "
+                      "give --emit");
+  }
+
+  bool isFile = options.input != "-";
+  if (isFile) {
+    llvm::sys::fs::file_status status;
+    if (std::error_code ec = llvm::sys::fs::status(options.input, status))
+      return fail(BadInput, options.input + ": " + ec.message());
+    if (status.type() == llvm::sys::fs::file_type::directory_file)
+      return fail(BadInput,
+                  options.input + ": is a directory; name the model in it");
+    isFile = status.type() == llvm::sys::fs::file_type::regular_file;
+  }
+  // Large files are mapped, not read.
+  llvm::ErrorOr<std::unique_ptr<llvm::MemoryBuffer>> buffer =
+      options.input == "-"
+          ? llvm::MemoryBuffer::getSTDIN()
+          : llvm::MemoryBuffer::getFile(options.input, /*IsText=*/false,
+                                        /*RequiresNullTerminator=*/false);
+  if (!buffer)
+    return fail(BadInput, options.input + ": cannot be read: " +
+                              buffer.getError().message());
+
+  Kind inputKind = isFile ? getKindOfName(options.input) : Kind::Auto;
+  if (inputKind == Kind::Auto)
+    inputKind = getKindOfContent((*buffer)->getBuffer());
+  if (inputKind == Kind::ONNX || inputKind == Kind::ONNXText)
+    return runOnONNX(std::move(*buffer), inputKind, outputKind, isFile);
+  // The MLIR lexer looks for the terminator.
+  return runOnMLIR(llvm::MemoryBuffer::getMemBufferCopy(
+                       (*buffer)->getBuffer(), options.input),
+                   outputKind);
+}
+
+int main(int argc, char **argv) {
+  llvm::InitLLVM init(argc, argv);
+  DialectRegistry registry;
+  registry.insert<onnx::ONNXDialect, func::FuncDialect>();
+  registerONNXSchemas(registry);
+  registerHeadOptPasses();
+  registerTransformsPasses();
+
+  Options options;
+  std::string header = registerCLIOptions(
+      "head-opt: pools Flatten -> Dense heads of ONNX models where that is "
+      "provably the same function\n",
+      registry);
+  std::string errors;
+  llvm::raw_string_ostream errorStream(errors);
+  if (!cl::ParseCommandLineOptions(argc, argv, header, &errorStream)) {
+    // One line; the rest is in --help.
+    llvm::errs() << StringRef(errors).ltrim().split('\n').first << '\n';
+    return BadUsage;
+  }
+  MlirOptMainConfig config = MlirOptMainConfig::createFromCLOptions();
+  return Tool(options, config, registry).run();
+}
