@@ -92,7 +92,8 @@ static Value presentOrNull(Value value) {
 /// -1, or one extent that nobody knows); `copies[i]` is the axis of the input
 /// that extent i repeats, or -1.
 static bool getReshapeTarget(onnx::ReshapeOp op, int64_t inputRank,
-                             int64_t lastExtent, SmallVectorImpl<int64_t> &target,
+                             int64_t lastExtent,
+                             SmallVectorImpl<int64_t> &target,
                              SmallVectorImpl<int> &copies,
                              std::string &whyNot) {
   auto inferred = dyn_cast<RankedTensorType>(op.getReshaped().getType());
@@ -205,7 +206,8 @@ bool AxisMap::reshape(const View &from, ArrayRef<int64_t> target,
     for (size_t j = 0; j != whole; ++j) {
       unsigned digit = left ? rest.front() : rest.back();
       left ? rest.pop_front() : rest.pop_back();
-      left ? (void)axis.push_back(digit) : (void)axis.insert(axis.begin(), digit);
+      left ? (void)axis.push_back(digit)
+           : (void)axis.insert(axis.begin(), digit);
     }
     if (part != 1) {
       unsigned outer = left ? rest.front() : rest.back();

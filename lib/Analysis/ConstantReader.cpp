@@ -137,8 +137,8 @@ llvm::Expected<ConstantReader> ConstantReader::open(const Constant &constant) {
     llvm::Expected<llvm::sys::fs::file_t> file =
         llvm::sys::fs::openNativeFileForRead(reader.path);
     if (!file)
-      return llvm::createStringError("cannot read '" + reader.path + "': " +
-                                     llvm::toString(file.takeError()));
+      return llvm::createStringError("cannot read '" + reader.path +
+                                     "': " + llvm::toString(file.takeError()));
     reader.file = *file;
     reader.fileOffset = data.getOffset();
   } else {
@@ -185,8 +185,8 @@ llvm::Error ConstantReader::read(uint64_t first, uint64_t count,
     llvm::Expected<size_t> got = llvm::sys::fs::readNativeFileSlice(
         *file, MutableArrayRef(into, bytes), offset);
     if (!got)
-      return llvm::createStringError("cannot read '" + path + "': " +
-                                     llvm::toString(got.takeError()));
+      return llvm::createStringError("cannot read '" + path +
+                                     "': " + llvm::toString(got.takeError()));
     if (*got == 0)
       return llvm::createStringError("'" + path +
                                      "' ends inside the weight: it was cut "
@@ -202,8 +202,7 @@ llvm::Error ConstantReader::read(uint64_t first, uint64_t count,
 // Numbers
 //===----------------------------------------------------------------------===//
 
-template <typename T>
-static T load(const char *bytes) {
+template <typename T> static T load(const char *bytes) {
   T value;
   memcpy(&value, bytes, sizeof(T));
   return value;

@@ -326,8 +326,9 @@ bool Judge::followPath() {
     if (!followed || attempt.getViews().back().size() != 2)
       continue;
     // Only the dense layer's own input: nothing is apart any more.
-    if (llvm::none_of(attempt.getViews(),
-                      [](const AxisMap::View &view) { return view.size() > 2; }))
+    if (llvm::none_of(attempt.getViews(), [](const AxisMap::View &view) {
+          return view.size() > 2;
+        }))
       continue;
     map = std::move(attempt);
     return true;
@@ -406,8 +407,8 @@ void Judge::describeMap(size_t index) {
 }
 
 static int64_t countElements(Value value) {
-  auto type = value ? dyn_cast<RankedTensorType>(value.getType())
-                    : RankedTensorType();
+  auto type =
+      value ? dyn_cast<RankedTensorType>(value.getType()) : RankedTensorType();
   return type && type.hasStaticShape() ? type.getNumElements() : 0;
 }
 
@@ -442,7 +443,8 @@ bool Judge::alignWeight() {
     if (!firstUnknown)
       firstUnknown = i;
     else if (*lastUnknown + 1 != i) {
-      refuse(Rule::View, "two axes of unknown extent lie apart in the features");
+      refuse(Rule::View,
+             "two axes of unknown extent lie apart in the features");
       return false;
     }
     lastUnknown = i;
@@ -484,15 +486,13 @@ bool Judge::alignWeight() {
     }
   }
   if (next != weight->features().size()) {
-    refuse(Rule::Extents,
-           "the weight has more rows than the map has features");
+    refuse(Rule::Extents, "the weight has more rows than the map has features");
     return false;
   }
   return true;
 }
 
-SmallVector<Direction>
-Judge::getDirections(ArrayRef<unsigned> digits) const {
+SmallVector<Direction> Judge::getDirections(ArrayRef<unsigned> digits) const {
   SmallVector<Direction> directions;
   for (unsigned digit : digits)
     if (auto it = aligned.find(digit); it != aligned.end())
@@ -525,7 +525,8 @@ Judge::choosePlan(const llvm::SmallDenseSet<unsigned> &even) {
     // Unknown extents are known only together.
     bool unknownKept = false;
     for (size_t axis = 1; axis != view.size(); ++axis)
-      unknownKept |= !pool[axis] && ShapedType::isDynamic(map->getExtent(view[axis]));
+      unknownKept |=
+          !pool[axis] && ShapedType::isDynamic(map->getExtent(view[axis]));
     if (unknownKept)
       for (size_t axis = 1; axis != view.size(); ++axis)
         if (ShapedType::isDynamic(map->getExtent(view[axis])))
@@ -570,10 +571,9 @@ void Judge::startPooledWeight(const Plan &plan) {
   int64_t numKept = numFeatures / plan.positions;
   PooledWeight pooled;
   Type element = weight->constant.type.getElementType();
-  pooled.type =
-      head.layer.transposed
-          ? RankedTensorType::get({numOutputs, numKept}, element)
-          : RankedTensorType::get({numKept, numOutputs}, element);
+  pooled.type = head.layer.transposed
+                    ? RankedTensorType::get({numOutputs, numKept}, element)
+                    : RankedTensorType::get({numKept, numOutputs}, element);
   pooled.source = weight->constant.op;
   targets.clear();
   auto place = [&](ArrayRef<unsigned> digits, uint64_t stride) {
@@ -607,8 +607,8 @@ void Judge::addToPooledWeight(uint64_t first, uint64_t count,
   }
 }
 
-/// Tests all that `plan` relies on, and makes the pooled weight on the way. On a
-/// difference the digits that are not even are taken out of `even`.
+/// Tests all that `plan` relies on, and makes the pooled weight on the way. On
+/// a difference the digits that are not even are taken out of `even`.
 llvm::Expected<std::optional<Difference>>
 Judge::scanFully(const ConstantReader &reader, const Plan &plan,
                  llvm::SmallDenseSet<unsigned> &even) {
@@ -618,9 +618,8 @@ Judge::scanFully(const ConstantReader &reader, const Plan &plan,
     llvm::append_range(digits, view[axis]);
   // Neighbouring directions make one, which takes one pass.
   SmallVector<Direction> directions = getDirections(digits);
-  llvm::sort(directions, [](Direction a, Direction b) {
-    return a.stride > b.stride;
-  });
+  llvm::sort(directions,
+             [](Direction a, Direction b) { return a.stride > b.stride; });
   SmallVector<Direction> merged;
   for (Direction direction : directions) {
     if (!merged.empty() &&
@@ -764,10 +763,9 @@ void Judge::testInvariance() {
     set(Rule::Invariance, Outcome::Pass,
         "the weight does not vary along " +
             llvm::Twine(head.pooledAxes.size() == 1 ? "axis " : "axes ") +
-            llvm::join(llvm::map_range(head.pooledAxes,
-                                       [](int64_t axis) {
-                                         return std::to_string(axis);
-                                       }),
+            llvm::join(llvm::map_range(
+                           head.pooledAxes,
+                           [](int64_t axis) { return std::to_string(axis); }),
                        ", "));
     checkFinite();
     return;
@@ -800,9 +798,8 @@ void Judge::explainRefusal() {
     llvm::consumeError(reader.takeError());
     return;
   }
-  llvm::Expected<double> residual =
-      getResidual(*reader, weight->constant.type.getElementType(),
-                  getDirections(spatial));
+  llvm::Expected<double> residual = getResidual(
+      *reader, weight->constant.type.getElementType(), getDirections(spatial));
   if (residual)
     head.residual = *residual;
   else
@@ -829,7 +826,8 @@ void Judge::checkFinite() {
                .str());
     return;
   }
-  set(Rule::Finite, Outcome::Pass, "every element of the pooled weight is finite");
+  set(Rule::Finite, Outcome::Pass,
+      "every element of the pooled weight is finite");
 }
 
 /// L9: the new nodes exist in the model's opset.
@@ -872,8 +870,8 @@ void Judge::conclude() {
       "equal over the real numbers; in {0} while the sum of the {1} averaged "
       "values stays finite, which it does for |x| <= {2:e3}",
       pooled.type.getElementType(), head.positions,
-      APFloat::getLargest(cast<FloatType>(pooled.type.getElementType())
-                              .getFloatSemantics())
+      APFloat::getLargest(
+          cast<FloatType>(pooled.type.getElementType()).getFloatSemantics())
               .convertToDouble() /
           head.positions);
 }
@@ -891,18 +889,18 @@ bool Judge::judge() {
   Value weightValue = head.layer.weight->get();
   weight = readWeight(head.layer, weightError);
   if (!weight) {
-    // The product of two computed values is no layer; a weight that callers give
-    // or may replace is one.
+    // The product of two computed values is no layer; a weight that callers
+    // give or may replace is one.
     Value origin = weightValue;
     while (Operation *def = origin.getDefiningOp()) {
       if (!isViewOp(def) && !isa<onnx::IdentityOp>(def))
         break;
       origin = def->getOperand(0);
     }
-    bool given = isa<BlockArgument>(origin) ||
-                 isa_and_nonnull<onnx::InitializerOp, onnx::ConstantOp,
-                                 onnx::ConstantOfShapeOp>(
-                     origin.getDefiningOp());
+    bool given =
+        isa<BlockArgument>(origin) ||
+        isa_and_nonnull<onnx::InitializerOp, onnx::ConstantOp,
+                        onnx::ConstantOfShapeOp>(origin.getDefiningOp());
     if (isa<onnx::MatMulOp>(head.layer.op) && !given)
       return false;
     refuse(Rule::Constant, "the weight is not constant: " + weightError);
@@ -944,7 +942,8 @@ bool Judge::judge() {
     // Flatten tells that this is none of them.
     auto type = dyn_cast<RankedTensorType>(head.layer.data->get().getType());
     if (isa<onnx::MatMulOp>(head.layer.op) && !type &&
-        llvm::none_of(head.path, llvm::IsaPred<onnx::FlattenOp, onnx::ReshapeOp>))
+        llvm::none_of(head.path,
+                      llvm::IsaPred<onnx::FlattenOp, onnx::ReshapeOp>))
       return false;
     conclude();
     return true;
@@ -976,8 +975,8 @@ bool Judge::judge() {
                                 " features and the weight " +
                                 llvm::Twine(numFeatures) + " rows");
   }
-  if (head.get(Rule::Extents).outcome != Outcome::Fail && features.size() <= 1 &&
-      (features.empty() || view[1] == features)) {
+  if (head.get(Rule::Extents).outcome != Outcome::Fail &&
+      features.size() <= 1 && (features.empty() || view[1] == features)) {
     head.verdict = Verdict::Unit;
     return true;
   }

@@ -141,18 +141,16 @@ static llvm::json::Object toJSON(const HeadReportEntry &head) {
       {"parameters_before", head.parametersBefore},
       {"parameters_after", head.parametersAfter},
       {"if_pooled", head.parametersIfPooled},
-      {"condition", head.condition.empty()
-                        ? llvm::json::Value(nullptr)
-                        : llvm::json::Value(head.condition)},
+      {"condition", head.condition.empty() ? llvm::json::Value(nullptr)
+                                           : llvm::json::Value(head.condition)},
   };
   if (head.difference)
     object["first_difference"] = llvm::json::Object{
         {"axis", head.difference->axis},
         {"output", head.difference->output},
         {"position", toJSON(head.difference->position)},
-        {"values",
-         llvm::json::Array{toJSONNumber(head.difference->values[0]),
-                           toJSONNumber(head.difference->values[1])}},
+        {"values", llvm::json::Array{toJSONNumber(head.difference->values[0]),
+                                     toJSONNumber(head.difference->values[1])}},
     };
   return object;
 }
@@ -194,7 +192,8 @@ static std::string formatExtent(int64_t extent) {
 static std::string printable(StringRef text) {
   std::string result;
   for (char c : text)
-    result.push_back(static_cast<unsigned char>(c) < 0x20 || c == 0x7f ? '?' : c);
+    result.push_back(static_cast<unsigned char>(c) < 0x20 || c == 0x7f ? '?'
+                                                                       : c);
   return result;
 }
 
@@ -221,7 +220,8 @@ static std::string formatOutcome(const HeadReportEntry &head) {
       text = (getLabel(static_cast<Rule>(i)) + ": " + rule.text).str();
   if (head.residual)
     text += llvm::formatv(" (residual {0:f3})", *head.residual);
-  if (head.parametersIfPooled && head.parametersIfPooled < head.parametersBefore)
+  if (head.parametersIfPooled &&
+      head.parametersIfPooled < head.parametersBefore)
     text += llvm::formatv("; pooled: {0} instead of {1} parameters",
                           withSeparators(head.parametersIfPooled),
                           withSeparators(head.parametersBefore));

@@ -76,8 +76,7 @@ headopt::findDifference(const ConstantReader &weight, Direction direction,
       uint64_t count = std::min(step, stride - inner);
       reference.resize(count * width);
       piece.resize(count * width);
-      if (llvm::Error err =
-              weight.read(outer + inner, count, reference.data()))
+      if (llvm::Error err = weight.read(outer + inner, count, reference.data()))
         return std::move(err);
       for (uint64_t i = 1; i != extent; ++i) {
         uint64_t first = outer + i * stride + inner;
@@ -99,16 +98,14 @@ headopt::findDifference(const ConstantReader &weight, Direction direction,
   return std::nullopt;
 }
 
-llvm::Error
-headopt::forEachRepresentative(const ConstantReader &weight,
-                               ArrayRef<Direction> directions,
-                               RepresentativeSink sink) {
+llvm::Error headopt::forEachRepresentative(const ConstantReader &weight,
+                                           ArrayRef<Direction> directions,
+                                           RepresentativeSink sink) {
   // Runs of elements with coordinate 0 everywhere are as long as the smallest
   // stride; the others are skipped.
   SmallVector<Direction> sorted(directions);
-  llvm::sort(sorted, [](Direction a, Direction b) {
-    return a.stride > b.stride;
-  });
+  llvm::sort(sorted,
+             [](Direction a, Direction b) { return a.stride > b.stride; });
   const uint64_t width = weight.getElementBytes();
   std::vector<char> piece;
 
@@ -165,9 +162,8 @@ llvm::Expected<double> headopt::getResidual(const ConstantReader &weight,
   for (Direction direction : directions)
     positions *= direction.extent;
   SmallVector<Direction> sorted(directions);
-  llvm::sort(sorted, [](Direction a, Direction b) {
-    return a.stride > b.stride;
-  });
+  llvm::sort(sorted,
+             [](Direction a, Direction b) { return a.stride > b.stride; });
   const uint64_t total = weight.getNumElements();
   const uint64_t width = weight.getElementBytes();
   std::vector<Group> groups(total / positions);

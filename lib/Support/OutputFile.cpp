@@ -82,18 +82,16 @@ Error OutputFile::write(StringRef bytes) {
 Error OutputFile::copyFrom(int source, uint64_t offset, uint64_t length,
                            StringRef sourceName) {
   auto ended = [&] {
-    return createStringError(std::errc::io_error,
-                             "'%s' ends before byte %llu: it was cut short",
-                             sourceName.str().c_str(),
-                             (unsigned long long)(offset + length));
+    return createStringError(
+        std::errc::io_error, "'%s' ends before byte %llu: it was cut short",
+        sourceName.str().c_str(), (unsigned long long)(offset + length));
   };
   bool inKernel = true;
   std::vector<char> buffer;
   while (length) {
     if (inKernel) {
       loff_t from = offset;
-      ssize_t copied =
-          ::copy_file_range(source, &from, fd, nullptr, length, 0);
+      ssize_t copied = ::copy_file_range(source, &from, fd, nullptr, length, 0);
       if (copied > 0) {
         offset += copied;
         length -= copied;

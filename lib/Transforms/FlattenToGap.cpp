@@ -21,8 +21,8 @@ namespace headopt {
 #include "headopt/Transforms/Passes.h.inc"
 } // namespace headopt
 
-/// True when GlobalAveragePool may pool `axes` of a map of this rank and element
-/// type.
+/// True when GlobalAveragePool may pool `axes` of a map of this rank and
+/// element type.
 static bool isGlobalAveragePool(ArrayRef<int64_t> axes, int64_t rank,
                                 Type element, std::optional<int64_t> opset) {
   if (rank < 3 || static_cast<int64_t>(axes.size()) != rank - 2 ||
@@ -53,9 +53,8 @@ static Value createPooledMap(const Head &head, GraphEditor &editor) {
     if (!node.getNodeName().empty())
       repeated->setAttr("node_name",
                         editor.getUniqueName(node.getNodeName() + "/repeated"));
-    repeated->setAttr("outs",
-                      b.getArrayAttr(Attribute(editor.getUniqueName(
-                          dense.getDisplayName() + "/repeated_out"))));
+    repeated->setAttr("outs", b.getArrayAttr(Attribute(editor.getUniqueName(
+                                  dense.getDisplayName() + "/repeated_out"))));
     map = repeated->getResult(0);
   }
 
@@ -97,8 +96,8 @@ static Value createPooledMap(const Head &head, GraphEditor &editor) {
   auto pooledType = cast<RankedTensorType>(pooled.getType());
   if (pooledType.getRank() == 2)
     return pooled;
-  int64_t features = head.pooledWeight->type.getDimSize(
-      head.layer.transposed ? 1 : 0);
+  int64_t features =
+      head.pooledWeight->type.getDimSize(head.layer.transposed ? 1 : 0);
   return editor.createNode<onnx::FlattenOp>(
       dense, "flatten",
       RankedTensorType::get({type.getDimSize(0), features}, element), pooled,
@@ -114,8 +113,7 @@ static Value createPooledWeight(const Head &head, GraphEditor &editor) {
   ArrayRef<char> bytes(pooled.bytes);
   if (!isa<onnx::ConstantOfShapeOp>(source))
     return editor.createConstantLike(
-        source,
-        DenseElementsAttr::getFromRawBuffer(pooled.type, bytes), hint);
+        source, DenseElementsAttr::getFromRawBuffer(pooled.type, bytes), hint);
 
   OpBuilder b(source->getContext());
   Value shape = editor.createConstantLike(
@@ -166,9 +164,8 @@ static void emitRemark(const Head &head) {
                                              "nothing to gain"));
     return;
   case Verdict::Pooled:
-    remark::missed(loc, options)
-        << remark::reason("{0}",
-                          std::string("the map is a global average already"));
+    remark::missed(loc, options) << remark::reason(
+        "{0}", std::string("the map is a global average already"));
     return;
   case Verdict::Refused:
     break;
@@ -217,9 +214,9 @@ struct FlattenToGapPass : headopt::impl::FlattenToGapBase<FlattenToGapPass> {
 };
 } // namespace
 
-std::unique_ptr<Pass> headopt::createFlattenToGap(
-    FlattenToGapOptions options,
-    std::function<void(const HeadAnalysis &)> onHeads) {
+std::unique_ptr<Pass>
+headopt::createFlattenToGap(FlattenToGapOptions options,
+                            std::function<void(const HeadAnalysis &)> onHeads) {
   return std::make_unique<FlattenToGapPass>(std::move(options),
                                             std::move(onHeads));
 }

@@ -79,8 +79,7 @@ static bool mayHaveInitializers(Block *block) {
 
 Value GraphEditor::createInitializer(OpBuilder &b, Location loc,
                                      DenseElementsAttr value, StringAttr name) {
-  auto function =
-      dyn_cast<func::FuncOp>(b.getInsertionBlock()->getParentOp());
+  auto function = dyn_cast<func::FuncOp>(b.getInsertionBlock()->getParentOp());
   int64_t version = onnx::getIRVersion(b.getInsertionBlock()->getParentOp());
   Value input;
   if (function && version != 0 && version < 4) {
@@ -120,7 +119,8 @@ Value GraphEditor::createConstantLike(Operation *source,
   Operation *kind = source;
   if (isa<onnx::ConstantOfShapeOp>(source))
     kind = source->getOperand(0).getDefiningOp();
-  if (isa<onnx::InitializerOp>(kind) && mayHaveInitializers(source->getBlock())) {
+  if (isa<onnx::InitializerOp>(kind) &&
+      mayHaveInitializers(source->getBlock())) {
     if (kind != source)
       b.setInsertionPoint(source);
     return createInitializer(b, source->getLoc(), value, getUniqueName(hint));
@@ -173,8 +173,7 @@ void GraphEditor::eraseIfDead(Value value) {
   Operation *op = value.getDefiningOp();
   if (!op) {
     auto argument = cast<BlockArgument>(value);
-    auto function =
-        dyn_cast<func::FuncOp>(argument.getOwner()->getParentOp());
+    auto function = dyn_cast<func::FuncOp>(argument.getOwner()->getParentOp());
     int64_t version = function ? onnx::getIRVersion(function) : 0;
     if (function && argument.use_empty() && version != 0 && version < 4)
       (void)function.eraseArgument(argument.getArgNumber());

@@ -50,8 +50,8 @@ public:
                              const llvm::Twine &hint);
 
   /// Erases the operation that defines `value` if nothing uses it any more, and
-  /// then what only it used. Graph inputs stay, except those that merely list an
-  /// initializer (as IR versions before 4 demand).
+  /// then what only it used. Graph inputs stay, except those that merely list
+  /// an initializer (as IR versions before 4 demand).
   void eraseIfDead(mlir::Value value);
 
 private:

@@ -44,8 +44,9 @@ struct Options {
   cl::opt<std::string> input{cl::Positional, cl::desc("<input file>"),
                              cl::Required, cl::cat(category)};
   cl::opt<std::string> output{
-      "o", cl::desc("Output file; its ending says its kind. Without it, ONNX "
-                    "input is only reported on"),
+      "o",
+      cl::desc("Output file; its ending says its kind. Without it, ONNX "
+               "input is only reported on"),
       cl::value_desc("file"), cl::cat(category)};
   cl::opt<Kind> emit{
       "emit", cl::desc("Kind of output"), cl::init(Kind::Auto),
@@ -160,8 +161,8 @@ LogicalResult Tool::runPasses(ModuleOp module, bool isONNX) {
   passOptions.residual = !options.noResidual;
   if (isONNX && pm.empty() && !options.noRewrite) {
     analysed = true;
-    pm.addPass(createFlattenToGap(
-        passOptions, [&](const HeadAnalysis &analysis) {
+    pm.addPass(
+        createFlattenToGap(passOptions, [&](const HeadAnalysis &analysis) {
           report.heads = describeHeads(analysis);
         }));
   }
@@ -287,8 +288,7 @@ int Tool::runOnONNX(std::unique_ptr<llvm::MemoryBuffer> buffer, Kind inputKind,
   report.parametersAfter = countParameters(*module);
 
   if (outputKind != Kind::Auto) {
-    auto sourceDir =
-        (*module)->getAttrOfType<StringAttr>(onnx::kSourceDirAttr);
+    auto sourceDir = (*module)->getAttrOfType<StringAttr>(onnx::kSourceDirAttr);
     bool sameFolder = true;
     if (sourceDir && options.output != "-") {
       auto orDot = [](StringRef path) { return path.empty() ? "." : path; };
@@ -298,10 +298,9 @@ int Tool::runOnONNX(std::unique_ptr<llvm::MemoryBuffer> buffer, Kind inputKind,
               orDot(llvm::sys::path::parent_path(options.output)), sameFolder))
         sameFolder = false;
     }
-    LogicalResult written =
-        !changed && inputKind == outputKind && sameFolder
-            ? copyInput(buffer->getBuffer())
-            : writeModule(*module, outputKind);
+    LogicalResult written = !changed && inputKind == outputKind && sameFolder
+                                ? copyInput(buffer->getBuffer())
+                                : writeModule(*module, outputKind);
     if (failed(written))
       return BadInput;
     report.bytesAfter = getFileSize(options.output);
@@ -383,8 +382,8 @@ int Tool::run() {
   if (inputKind == Kind::ONNX || inputKind == Kind::ONNXText)
     return runOnONNX(std::move(*buffer), inputKind, outputKind, isFile);
   // The MLIR lexer looks for the terminator.
-  return runOnMLIR(llvm::MemoryBuffer::getMemBufferCopy(
-                       (*buffer)->getBuffer(), options.input),
+  return runOnMLIR(llvm::MemoryBuffer::getMemBufferCopy((*buffer)->getBuffer(),
+                                                        options.input),
                    outputKind);
 }
 

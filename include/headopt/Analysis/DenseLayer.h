@@ -13,8 +13,8 @@
 
 namespace headopt {
 
-/// y[n, o] = alpha * sum_k f[n, k] * W[k, o] + beta * b[o], as one node (and for
-/// MatMul the Add behind it) writes it.
+/// y[n, o] = alpha * sum_k f[n, k] * W[k, o] + beta * b[o], as one node (and
+/// for MatMul the Add behind it) writes it.
 struct DenseLayer {
   /// Gemm or MatMul.
   mlir::Operation *op;

@@ -37,8 +37,8 @@ struct Difference {
 
 /// Receives elements that stand for all others along the tested direction:
 /// `count` consecutive elements from index `first` on.
-using RepresentativeSink = llvm::function_ref<void(
-    uint64_t first, uint64_t count, const char *bytes)>;
+using RepresentativeSink =
+    llvm::function_ref<void(uint64_t first, uint64_t count, const char *bytes)>;
 
 /// Looks for two elements that differ along `direction`, comparing bits (so
 /// NaN equals itself, and +0.0 differs from -0.0). Stops at the first. At most

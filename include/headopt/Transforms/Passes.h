@@ -20,8 +20,8 @@ class HeadAnalysis;
 #define GEN_PASS_REGISTRATION
 #include "headopt/Transforms/Passes.h.inc"
 
-/// The pass flatten-to-gap, which shows `onHeads` its analysis before it changes
-/// anything, so that a report need not analyse the module again.
+/// The pass flatten-to-gap, which shows `onHeads` its analysis before it
+/// changes anything, so that a report need not analyse the module again.
 std::unique_ptr<mlir::Pass>
 createFlattenToGap(FlattenToGapOptions options,
                    std::function<void(const HeadAnalysis &)> onHeads);

@@ -44,8 +44,8 @@ static Attribute importValue(const AttributeProto &proto, StringRef dir,
   }
 }
 
-Attribute headopt::onnx::importAttribute(const AttributeProto &proto, StringRef dir,
-                                MLIRContext *context) {
+Attribute headopt::onnx::importAttribute(const AttributeProto &proto,
+                                         StringRef dir, MLIRContext *context) {
   Builder b(context);
   Attribute value = importValue(proto, dir, b);
   // A reference to a function's attribute, a doc string, a missing type, a

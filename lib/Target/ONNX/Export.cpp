@@ -16,11 +16,11 @@
 #include "headopt/Dialect/ONNX/IR/ONNX.h"
 #include "headopt/Support/OutputFile.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
-#include "llvm/ADT/StringSet.h"
+#include "onnx/defs/printer.h"
 #include "llvm/ADT/ScopeExit.h"
+#include "llvm/ADT/StringSet.h"
 #include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/Path.h"
-#include "onnx/defs/printer.h"
 #include <fcntl.h>
 #include <sstream>
 #include <stdexcept>
@@ -218,8 +218,8 @@ void Exporter::exportBlock(
       exportNode(node, *nodes.Add());
     } else if (auto init = dyn_cast<InitializerOp>(op)) {
       if (!graph)
-        fail("a model-local function holds the initializer '" +
-             init.getName() + "'; write it as a Constant node");
+        fail("a model-local function holds the initializer '" + init.getName() +
+             "'; write it as a Constant node");
       TensorProto tensor = exportTensor(init.getValue());
       tensor.set_name(init.getName().str());
       *graph->add_initializer() = std::move(tensor);
@@ -272,10 +272,10 @@ void Exporter::exportMainGraph(func::FuncOp function, GraphProto &graph) {
     graph.set_name(name.getValue().str());
   for (BlockArgument argument : function.getArguments()) {
     unsigned i = argument.getArgNumber();
-    *graph.add_input() = exportValueInfo(
-        getName(argument), argument.getType(),
-        function.getArgAttrOfType<ArrayAttr>(i, kDimParamsAttr),
-        function.getArgAttrOfType<StringAttr>(i, kInfoAttr));
+    *graph.add_input() =
+        exportValueInfo(getName(argument), argument.getType(),
+                        function.getArgAttrOfType<ArrayAttr>(i, kDimParamsAttr),
+                        function.getArgAttrOfType<StringAttr>(i, kInfoAttr));
   }
   exportValueInfos(fields, graph);
   exportBlock(function.getBody().front(), &graph, *graph.mutable_node());

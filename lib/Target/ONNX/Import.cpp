@@ -19,10 +19,10 @@
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/SymbolTable.h"
 #include "mlir/IR/Verifier.h"
-#include "llvm/ADT/StringSet.h"
-#include "llvm/Support/Path.h"
 #include "onnx/defs/parser.h"
 #include "onnx/shape_inference/implementation.h"
+#include "llvm/ADT/StringSet.h"
+#include "llvm/Support/Path.h"
 #include <google/protobuf/io/coded_stream.h>
 #include <google/protobuf/io/zero_copy_stream_impl_lite.h>
 #include <queue>
@@ -68,8 +68,8 @@ static void forEachGraph(const NodeProto &node, Fn visit) {
   }
 }
 
-/// Calls `visit` for the names that `node` reads, subgraphs included. Names that
-/// subgraphs define themselves are among them; no outer value shares them.
+/// Calls `visit` for the names that `node` reads, subgraphs included. Names
+/// that subgraphs define themselves are among them; no outer value shares them.
 template <typename Fn>
 static void forEachRead(const NodeProto &node, Fn visit) {
   for (const std::string &name : node.input())
@@ -184,7 +184,8 @@ private:
   ArrayAttr importOpsets(
       const google::protobuf::RepeatedPtrField<::onnx::OperatorSetIdProto>
           &imports);
-  ArrayAttr strings(const google::protobuf::RepeatedPtrField<std::string> &list);
+  ArrayAttr
+  strings(const google::protobuf::RepeatedPtrField<std::string> &list);
   void collectTypes(const GraphProto *graph, Scope &scope);
 
   void setRest(SmallVectorImpl<NamedAttribute> &fields,
@@ -200,8 +201,8 @@ private:
 
 } // namespace
 
-ArrayAttr Importer::strings(
-    const google::protobuf::RepeatedPtrField<std::string> &list) {
+ArrayAttr
+Importer::strings(const google::protobuf::RepeatedPtrField<std::string> &list) {
   SmallVector<Attribute> result;
   for (const std::string &string : list)
     result.push_back(b.getStringAttr(string));
@@ -327,8 +328,7 @@ void Importer::importInitializers(const GraphProto &graph, Scope &scope) {
     Value input = takeInput(name);
     auto op = SparseInitializerOp::create(
         b, loc, type, name,
-        ProtoAttr::get(b.getContext(), b.getStringAttr(toText(tensor))),
-        input);
+        ProtoAttr::get(b.getContext(), b.getStringAttr(toText(tensor))), input);
     define(scope, name, op.getResult(), "sparse initializer '" + name + "'");
   }
 }
@@ -338,8 +338,8 @@ void Importer::importInitializers(const GraphProto &graph, Scope &scope) {
 bool Importer::importTypedNode(const NodeProto &node, OperationState &state) {
   if (!node.domain().empty() && node.domain() != "ai.onnx")
     return false;
-  std::optional<RegisteredOperationName> typed = RegisteredOperationName::lookup(
-      "onnx." + node.op_type(), b.getContext());
+  std::optional<RegisteredOperationName> typed =
+      RegisteredOperationName::lookup("onnx." + node.op_type(), b.getContext());
   if (!typed || !typed->hasInterface<NodeOpInterface>() ||
       *typed == OperationName(NodeOp::getOperationName(), b.getContext()))
     return false;
@@ -384,8 +384,8 @@ void Importer::importNode(const NodeProto &node, const NodeProto *inferred,
     bool onlyGraphs = plain.ByteSizeLong() == 0 &&
                       ((attr.type() == AttributeProto::GRAPH && attr.has_g() &&
                         attr.graphs().empty()) ||
-                       (attr.type() == AttributeProto::GRAPHS && !attr.has_g() &&
-                        !attr.graphs().empty()));
+                       (attr.type() == AttributeProto::GRAPHS &&
+                        !attr.has_g() && !attr.graphs().empty()));
     if (onlyGraphs) {
       graphAttrs.emplace_back(&attr, i);
       continue;
@@ -428,9 +428,8 @@ void Importer::importNode(const NodeProto &node, const NodeProto *inferred,
     all.append(attributes.begin(), attributes.end());
     // Kinds of attributes are checked without a word: what does not fit is
     // simply not typed.
-    if (known && succeeded(typed.verifyInherentAttrs(all, [&] {
-          return InFlightDiagnostic();
-        }))) {
+    if (known && succeeded(typed.verifyInherentAttrs(
+                     all, [&] { return InFlightDiagnostic(); }))) {
       OperationState typedState(loc, typed);
       typedState.operands = state.operands;
       typedState.types = state.types;
@@ -449,7 +448,8 @@ void Importer::importNode(const NodeProto &node, const NodeProto *inferred,
   if (!op) {
     state.addAttribute("op_type", b.getStringAttr(node.op_type()));
     if (!attributes.empty())
-      state.addAttribute("node_attrs", attributes.getDictionary(b.getContext()));
+      state.addAttribute("node_attrs",
+                         attributes.getDictionary(b.getContext()));
     state.addAttributes(common);
     SmallVector<Region *> regions;
     for (auto [attr, index] : graphAttrs)
@@ -462,8 +462,9 @@ void Importer::importNode(const NodeProto &node, const NodeProto *inferred,
               ? &inferred->attribute(index)
               : nullptr;
       if (attr->has_g())
-        graphs.push_back(importSubgraph(attr->g(), typed ? &typed->g() : nullptr,
-                                        *attr, *regions[next++], scope));
+        graphs.push_back(importSubgraph(attr->g(),
+                                        typed ? &typed->g() : nullptr, *attr,
+                                        *regions[next++], scope));
       for (int i = 0; i < attr->graphs_size(); ++i)
         graphs.push_back(importSubgraph(
             attr->graphs(i),
@@ -501,9 +502,8 @@ DictionaryAttr Importer::importSubgraph(const GraphProto &graph,
   SmallVector<Attribute> inputs;
   for (int i = 0; i < graph.input_size(); ++i) {
     const ValueInfoProto &input = graph.input(i);
-    const ValueInfoProto &typed = inferred && i < inferred->input_size()
-                                      ? inferred->input(i)
-                                      : input;
+    const ValueInfoProto &typed =
+        inferred && i < inferred->input_size() ? inferred->input(i) : input;
     Type type = importType(typed.type(), b.getContext());
     define(scope, input.name(), block->addArgument(type, loc),
            "subgraph input '" + input.name() + "'");
@@ -543,7 +543,8 @@ DictionaryAttr Importer::importSubgraph(const GraphProto &graph,
   return b.getDictionaryAttr(fields);
 }
 
-/// Moves what importValueInfo() made to the attributes of an argument or result.
+/// Moves what importValueInfo() made to the attributes of an argument or
+/// result.
 static DictionaryAttr asArgAttrs(DictionaryAttr info) {
   NamedAttrList attrs;
   attrs.set(kNameAttr, info.get("name"));
@@ -560,8 +561,8 @@ void Importer::importMainGraph(const GraphProto &graph,
   collectTypes(&graph, scope);
   collectTypes(&inferred, scope);
 
-  auto function = func::FuncOp::create(b, loc, "main_graph",
-                                       b.getFunctionType({}, {}));
+  auto function =
+      func::FuncOp::create(b, loc, "main_graph", b.getFunctionType({}, {}));
   OpBuilder::InsertionGuard guard(b);
   Block *block = function.addEntryBlock();
   b.setInsertionPointToStart(block);
@@ -666,8 +667,8 @@ void Importer::importFunction(const FunctionProto &proto,
   importNodes(proto.node(), nullptr, scope);
   SmallVector<Value> results;
   for (const std::string &name : proto.output()) {
-    results.push_back(
-        read(scope, name, "output '" + name + "' of function '" + symbol + "'"));
+    results.push_back(read(
+        scope, name, "output '" + name + "' of function '" + symbol + "'"));
     outputTypes.push_back(results.back().getType());
     outputAttrs.push_back(named(name));
   }
@@ -702,8 +703,8 @@ OwningOpRef<ModuleOp> Importer::importModel(const ModelProto &model) {
   rest.clear_functions();
   SmallVector<NamedAttribute> fields;
   if (model.has_ir_version())
-    fields.push_back(b.getNamedAttr("ir_version",
-                                    b.getI64IntegerAttr(model.ir_version())));
+    fields.push_back(
+        b.getNamedAttr("ir_version", b.getI64IntegerAttr(model.ir_version())));
   if (model.opset_import_size())
     fields.push_back(
         b.getNamedAttr("opset_imports", importOpsets(model.opset_import())));
@@ -711,9 +712,8 @@ OwningOpRef<ModuleOp> Importer::importModel(const ModelProto &model) {
   (*module)->setAttr(kModelAttr, b.getDictionaryAttr(fields));
 
   bool external = false;
-  forEachTensor(inferred, [&](TensorProto &tensor) {
-    external |= isExternal(tensor);
-  });
+  forEachTensor(inferred,
+                [&](TensorProto &tensor) { external |= isExternal(tensor); });
   if (external)
     (*module)->setAttr(kSourceDirAttr, b.getStringAttr(dir));
 
@@ -760,6 +760,7 @@ OwningOpRef<ModuleOp> headopt::importONNX(llvm::MemoryBufferRef buffer,
                                           MLIRContext *context) {
   StringRef path = buffer.getBufferIdentifier();
   Location loc = FileLineColLoc::get(context, path, 0, 0);
+  context->loadDialect<ONNXDialect, func::FuncDialect>();
   OwningOpRef<ModuleOp> module;
   try {
     StringRef bytes = buffer.getBuffer();

@@ -59,7 +59,7 @@ void headopt::onnx::mergeText(llvm::StringRef text, Message &message) {
 }
 
 mlir::StringAttr headopt::onnx::getRest(const Message &message,
-                               mlir::MLIRContext *context) {
+                                        mlir::MLIRContext *context) {
   if (message.ByteSizeLong() == 0)
     return nullptr;
   return mlir::StringAttr::get(context, toText(message));
@@ -74,8 +74,8 @@ bool headopt::onnx::equal(const Message &a, const Message &b) {
   return a.SerializeAsString() == b.SerializeAsString();
 }
 
-void headopt::onnx::forEachTensor(Message &message,
-                         llvm::function_ref<void(::onnx::TensorProto &)> visit) {
+void headopt::onnx::forEachTensor(
+    Message &message, llvm::function_ref<void(::onnx::TensorProto &)> visit) {
   if (auto *tensor = dynamic_cast<::onnx::TensorProto *>(&message)) {
     visit(*tensor);
     return;

@@ -10,8 +10,8 @@
 #define HEADOPT_LIB_TARGET_ONNX_PROTOTEXT_H
 
 #include "mlir/IR/BuiltinAttributes.h"
-#include "llvm/ADT/STLFunctionalExtras.h"
 #include "onnx/onnx_pb.h"
+#include "llvm/ADT/STLFunctionalExtras.h"
 #include <google/protobuf/message.h>
 
 namespace headopt::onnx {

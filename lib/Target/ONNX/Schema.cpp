@@ -4,10 +4,10 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "onnx/defs/schema.h"
 #include "Nodes.h"
 #include "headopt/Dialect/ONNX/IR/ONNX.h"
 #include "headopt/Target/ONNX/Import.h"
-#include "onnx/defs/schema.h"
 #include <exception>
 
 using namespace mlir;
@@ -21,7 +21,8 @@ static bool isModelLocal(Operation *op, StringRef domain, StringRef name) {
   if (!module)
     return false;
   for (Operation &function : cast<ModuleOp>(module).getOps()) {
-    auto info = function.getAttrOfType<DictionaryAttr>(headopt::onnx::kFunctionAttr);
+    auto info =
+        function.getAttrOfType<DictionaryAttr>(headopt::onnx::kFunctionAttr);
     if (!info)
       continue;
     auto is = [&](StringRef key, StringRef value) {
@@ -52,8 +53,7 @@ public:
     if (range == known.end() || *version > range->second.second)
       return success();
     const ::onnx::OpSchema *schema = ::onnx::OpSchemaRegistry::Schema(
-        node.getOperatorName().str(), static_cast<int>(*version),
-        domain.str());
+        node.getOperatorName().str(), static_cast<int>(*version), domain.str());
     auto report = [&](const Twine &message) {
       return op->emitError() << "node '" << node.getDisplayName() << "' ("
                              << node.getOperatorName() << "): " << message;
@@ -78,7 +78,8 @@ public:
 } // namespace
 
 void headopt::registerONNXSchemas(DialectRegistry &registry) {
-  registry.addExtension(+[](MLIRContext *, headopt::onnx::ONNXDialect *dialect) {
-    dialect->addInterfaces<ONNXSchemas>();
-  });
+  registry.addExtension(
+      +[](MLIRContext *, headopt::onnx::ONNXDialect *dialect) {
+        dialect->addInterfaces<ONNXSchemas>();
+      });
 }

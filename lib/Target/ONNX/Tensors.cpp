@@ -32,8 +32,8 @@ bool headopt::onnx::isExternal(const TensorProto &tensor) {
   return tensor.data_location() == TensorProto::EXTERNAL;
 }
 
-headopt::onnx::ExternalRange headopt::onnx::getExternalRange(const TensorProto &tensor,
-                                           StringRef dir) {
+headopt::onnx::ExternalRange
+headopt::onnx::getExternalRange(const TensorProto &tensor, StringRef dir) {
   std::string location;
   ExternalRange range;
   bool hasLength = false;
@@ -59,10 +59,9 @@ headopt::onnx::ExternalRange headopt::onnx::getExternalRange(const TensorProto &
     fail("external data names no file; give it a 'location'");
   if (StringRef(location).contains('\0') ||
       llvm::sys::path::is_absolute(location) ||
-      llvm::is_contained(
-          llvm::make_range(llvm::sys::path::begin(location),
-                           llvm::sys::path::end(location)),
-          StringRef("..")))
+      llvm::is_contained(llvm::make_range(llvm::sys::path::begin(location),
+                                          llvm::sys::path::end(location)),
+                         StringRef("..")))
     fail("external data is at '" + location +
          "', outside the model's folder; move it beside the model");
 
@@ -80,8 +79,9 @@ headopt::onnx::ExternalRange headopt::onnx::getExternalRange(const TensorProto &
       !llvm::sys::fs::real_path(path, realPath) &&
       !StringRef(realPath).starts_with(
           (realDir == "/" ? Twine("/") : realDir + Twine("/")).str()))
-    fail("external data is at '" + location +
-         "', a link that leads outside the model's folder; copy the file there");
+    fail(
+        "external data is at '" + location +
+        "', a link that leads outside the model's folder; copy the file there");
 
   uint64_t size = status.getSize();
   if (range.offset > size || (hasLength && range.length > size - range.offset))
@@ -99,7 +99,7 @@ headopt::onnx::ExternalRange headopt::onnx::getExternalRange(const TensorProto &
 //===----------------------------------------------------------------------===//
 
 RankedTensorType headopt::onnx::getTensorType(const TensorProto &tensor,
-                                     MLIRContext *context) {
+                                              MLIRContext *context) {
   Type element = getElementType(tensor.data_type(), context);
   if (!element)
     fail("has the unknown element type " + Twine(tensor.data_type()));
@@ -268,7 +268,8 @@ static std::string denseToBytes(DenseElementsAttr dense) {
   bytes.assign(getByteSize(type), '\0');
   int64_t i = 0;
   auto put = [&](const APInt &value) {
-    bytes[i / perByte] |= char(value.getZExtValue() << (stored * (i % perByte)));
+    bytes[i / perByte] |=
+        char(value.getZExtValue() << (stored * (i % perByte)));
     ++i;
   };
   if (isa<FloatType>(element))
@@ -318,7 +319,7 @@ static void checkSize(uint64_t have, ShapedType type) {
 }
 
 Attribute headopt::onnx::importTensor(const TensorProto &tensor, StringRef dir,
-                             MLIRContext *context) {
+                                      MLIRContext *context) {
   RankedTensorType type = getTensorType(tensor, context);
   TensorProto rest = tensor;
   clearData(rest);
@@ -327,12 +328,11 @@ Attribute headopt::onnx::importTensor(const TensorProto &tensor, StringRef dir,
 
   TypedAttr elements;
   bool typed = false;
-  int numFields = tensor.has_raw_data() + (tensor.float_data_size() > 0) +
-                  (tensor.double_data_size() > 0) +
-                  (tensor.int32_data_size() > 0) +
-                  (tensor.int64_data_size() > 0) +
-                  (tensor.uint64_data_size() > 0) +
-                  (tensor.string_data_size() > 0);
+  int numFields =
+      tensor.has_raw_data() + (tensor.float_data_size() > 0) +
+      (tensor.double_data_size() > 0) + (tensor.int32_data_size() > 0) +
+      (tensor.int64_data_size() > 0) + (tensor.uint64_data_size() > 0) +
+      (tensor.string_data_size() > 0);
   const std::string *file = findEntry(tensor, wire::kFileKey);
   if (numFields + (file != nullptr) + isExternal(tensor) > 1)
     fail("keeps its data in more than one field");
@@ -377,8 +377,7 @@ Attribute headopt::onnx::importTensor(const TensorProto &tensor, StringRef dir,
   // The safety net for all that the attribute cannot say (bits set beyond a
   // bool's lowest, numbers beyond the element type, ...): keep the message.
   if (!equal(exportTensor(result), tensor))
-    return ProtoAttr::get(context,
-                          StringAttr::get(context, toText(tensor)));
+    return ProtoAttr::get(context, StringAttr::get(context, toText(tensor)));
   return result;
 }
 

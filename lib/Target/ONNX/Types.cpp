@@ -127,7 +127,8 @@ Type headopt::onnx::importType(const TypeProto &type, MLIRContext *context) {
 static void exportType(Type type, TypeProto &proto) {
   if (auto tensor = dyn_cast<TensorType>(type)) {
     auto *tensorType = proto.mutable_tensor_type();
-    tensorType->set_elem_type(headopt::onnx::getDataType(tensor.getElementType()));
+    tensorType->set_elem_type(
+        headopt::onnx::getDataType(tensor.getElementType()));
     if (!tensor.hasRank())
       return;
     auto *shape = tensorType->mutable_shape();
@@ -146,7 +147,8 @@ static void exportType(Type type, TypeProto &proto) {
 }
 
 ValueInfoProto headopt::onnx::exportValueInfo(StringRef name, Type type,
-                                     ArrayAttr dimParams, StringAttr info) {
+                                              ArrayAttr dimParams,
+                                              StringAttr info) {
   ValueInfoProto result;
   if (info)
     mergeText(info.getValue(), result);
@@ -162,7 +164,8 @@ ValueInfoProto headopt::onnx::exportValueInfo(StringRef name, Type type,
   return result;
 }
 
-DictionaryAttr headopt::onnx::importValueInfo(const ValueInfoProto &proto, Type type) {
+DictionaryAttr headopt::onnx::importValueInfo(const ValueInfoProto &proto,
+                                              Type type) {
   Builder b(type.getContext());
   SmallVector<NamedAttribute> fields;
   fields.push_back(b.getNamedAttr("name", b.getStringAttr(proto.name())));

@@ -123,9 +123,7 @@ static Kind getChildKind(Kind parent, uint32_t field) {
            : field == 15 ? Kind::Sparse
                          : Kind::Leaf;
   case Kind::Function:
-    return field == 7    ? Kind::Node
-           : field == 11 ? Kind::Attribute
-                         : Kind::Leaf;
+    return field == 7 ? Kind::Node : field == 11 ? Kind::Attribute : Kind::Leaf;
   case Kind::Node:
     return field == 5 ? Kind::Attribute : Kind::Leaf;
   case Kind::Attribute:
@@ -230,8 +228,8 @@ static void splitMessage(Kind kind, StringRef message, StringRef model,
                              std::to_string(wire::kMaxDepth) + " deep");
   for (Reader reader(message); !reader.done();) {
     Reader::Field field = reader.next();
-    Kind child = field.wireType == 2 ? getChildKind(kind, field.number)
-                                     : Kind::Leaf;
+    Kind child =
+        field.wireType == 2 ? getChildKind(kind, field.number) : Kind::Leaf;
     // Below this size no tensor inside can be large.
     if (child == Kind::Leaf || field.content.size() < wire::kLargeTensor) {
       out += field.whole;
@@ -323,8 +321,8 @@ static Pieces spliceMessage(Kind kind, StringRef message) {
   Pieces pieces;
   for (Reader reader(message); !reader.done();) {
     Reader::Field field = reader.next();
-    Kind child = field.wireType == 2 ? getChildKind(kind, field.number)
-                                     : Kind::Leaf;
+    Kind child =
+        field.wireType == 2 ? getChildKind(kind, field.number) : Kind::Leaf;
     // Most of a model holds no marker: pass it on as it is.
     if (child == Kind::Leaf || !field.content.contains(wire::kFileKey)) {
       append(pieces, field.whole);

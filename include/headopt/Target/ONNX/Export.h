@@ -16,8 +16,8 @@ namespace headopt {
 /// Data of tensors that the module only refers to is copied from its file.
 /// External data stays where it is when `path` is in the folder of the model it
 /// came from, and is copied to `<path>.data` otherwise, as is everything large
-/// when the model would exceed the 2 GiB that a message may have. On failure one
-/// error is emitted at the module.
+/// when the model would exceed the 2 GiB that a message may have. On failure
+/// one error is emitted at the module.
 llvm::LogicalResult exportONNX(mlir::ModuleOp module, llvm::StringRef path,
                                ONNXFormat format);
 

@@ -19,14 +19,16 @@ bool headopt::onnx::detail::isNodeBookkeeping(StringRef name) {
       .Default(false);
 }
 
-Attribute headopt::onnx::detail::getTypedNodeAttribute(Operation *op, StringRef name) {
+Attribute headopt::onnx::detail::getTypedNodeAttribute(Operation *op,
+                                                       StringRef name) {
   if (isNodeBookkeeping(name))
     return nullptr;
   return op->getInherentAttr(name).value_or(nullptr);
 }
 
 /// Sorts `attrs` into the order that `attr_order` gives, when there is one.
-static void sortAsInFile(Operation *op, SmallVectorImpl<NamedAttribute> &attrs) {
+static void sortAsInFile(Operation *op,
+                         SmallVectorImpl<NamedAttribute> &attrs) {
   auto order = op->getAttrOfType<ArrayAttr>("attr_order");
   if (!order) {
     llvm::sort(attrs, [](NamedAttribute a, NamedAttribute b) {
@@ -42,7 +44,8 @@ static void sortAsInFile(Operation *op, SmallVectorImpl<NamedAttribute> &attrs) 
   });
 }
 
-SmallVector<NamedAttribute> headopt::onnx::detail::getTypedNodeAttributes(Operation *op) {
+SmallVector<NamedAttribute>
+headopt::onnx::detail::getTypedNodeAttributes(Operation *op) {
   SmallVector<NamedAttribute> attrs;
   for (StringAttr name : op->getRegisteredInfo()->getAttributeNames())
     if (Attribute value = getTypedNodeAttribute(op, name))
@@ -62,9 +65,8 @@ SmallVector<NamedAttribute> NodeOp::getNodeAttributes() {
 LogicalResult headopt::onnx::detail::verifyNode(Operation *op) {
   if (auto names = op->getAttrOfType<ArrayAttr>("outs"))
     if (names.size() != op->getNumResults())
-      return op->emitOpError("has ")
-             << op->getNumResults() << " results but " << names.size()
-             << " names in 'outs'";
+      return op->emitOpError("has ") << op->getNumResults() << " results but "
+                                     << names.size() << " names in 'outs'";
   if (auto *schemas =
           op->getDialect()->getRegisteredInterface<SchemaInterface>())
     return schemas->verifyNode(op);

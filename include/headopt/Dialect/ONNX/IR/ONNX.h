@@ -80,8 +80,7 @@ llvm::StringRef getValueName(mlir::Value value);
 
 /// What the dialect asks about operator schemas. Target/ONNX answers it from
 /// the ONNX library; without it nodes are not checked against schemas.
-class SchemaInterface
-    : public mlir::DialectInterface::Base<SchemaInterface> {
+class SchemaInterface : public mlir::DialectInterface::Base<SchemaInterface> {
 public:
   MLIR_DEFINE_EXPLICIT_INTERNAL_INLINE_TYPE_ID(SchemaInterface)
 

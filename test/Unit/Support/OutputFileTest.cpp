@@ -1,0 +1,119 @@
+//===- OutputFileTest.cpp - A file that appears whole or not at all -------===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "headopt/Support/OutputFile.h"
+#include "llvm/ADT/SmallString.h"
+#include "llvm/Support/MemoryBuffer.h"
+#include "llvm/Support/Path.h"
+#include "gtest/gtest.h"
+
+using namespace llvm;
+using namespace headopt;
+
+namespace {
+
+class OutputFileTest : public testing::Test {
+protected:
+  OutputFileTest() {
+    EXPECT_FALSE(sys::fs::createUniqueDirectory("headopt", folder));
+    path = folder;
+    sys::path::append(path, "out.bin");
+  }
+  ~OutputFileTest() override { sys::fs::remove_directories(folder); }
+
+  std::string read() {
+    auto buffer = MemoryBuffer::getFile(path);
+    return buffer ? (*buffer)->getBuffer().str() : "<missing>";
+  }
+  unsigned countFiles() {
+    std::error_code ec;
+    unsigned count = 0;
+    for (sys::fs::directory_iterator it(folder, ec), end; it != end;
+         it.increment(ec))
+      ++count;
+    return count;
+  }
+
+  SmallString<128> folder, path;
+};
+
+TEST_F(OutputFileTest, AppearsOnCommit) {
+  Expected<OutputFile> file = OutputFile::create(path);
+  ASSERT_TRUE(static_cast<bool>(file));
+  EXPECT_FALSE(static_cast<bool>(file->write("abc")));
+  EXPECT_FALSE(sys::fs::exists(path));
+  EXPECT_FALSE(static_cast<bool>(file->commit()));
+  EXPECT_EQ(read(), "abc");
+  EXPECT_EQ(countFiles(), 1u);
+}
+
+TEST_F(OutputFileTest, LeavesNothingUncommitted) {
+  {
+    Expected<OutputFile> file = OutputFile::create(path);
+    ASSERT_TRUE(static_cast<bool>(file));
+    EXPECT_FALSE(static_cast<bool>(file->write("abc")));
+  }
+  EXPECT_EQ(countFiles(), 0u);
+}
+
+TEST_F(OutputFileTest, MayReplaceItsSource) {
+  for (StringRef content : {"0123456789", ""}) {
+    Expected<OutputFile> file = OutputFile::create(path);
+    ASSERT_TRUE(static_cast<bool>(file));
+    if (!content.empty()) {
+      EXPECT_FALSE(static_cast<bool>(file->write(content)));
+    } else {
+      Expected<sys::fs::file_t> source = sys::fs::openNativeFileForRead(path);
+      ASSERT_TRUE(static_cast<bool>(source));
+      EXPECT_FALSE(static_cast<bool>(file->copyFrom(*source, 7, 3, path)));
+      EXPECT_FALSE(static_cast<bool>(file->copyFrom(*source, 0, 2, path)));
+      sys::fs::closeFile(*source);
+    }
+    EXPECT_FALSE(static_cast<bool>(file->commit()));
+  }
+  EXPECT_EQ(read(), "78901");
+}
+
+TEST_F(OutputFileTest, ReportsAShortSource) {
+  {
+    Expected<OutputFile> file = OutputFile::create(path);
+    ASSERT_TRUE(static_cast<bool>(file));
+    EXPECT_FALSE(static_cast<bool>(file->write("abc")));
+    EXPECT_FALSE(static_cast<bool>(file->commit()));
+  }
+  Expected<sys::fs::file_t> source = sys::fs::openNativeFileForRead(path);
+  ASSERT_TRUE(static_cast<bool>(source));
+  SmallString<128> other(folder);
+  sys::path::append(other, "other");
+  Expected<OutputFile> file = OutputFile::create(other);
+  ASSERT_TRUE(static_cast<bool>(file));
+  Error error = file->copyFrom(*source, 1, 5, path);
+  EXPECT_TRUE(static_cast<bool>(error));
+  EXPECT_NE(toString(std::move(error)).find("ends before byte 6"),
+            std::string::npos);
+  sys::fs::closeFile(*source);
+}
+
+TEST_F(OutputFileTest, NamesWhatCannotBeWritten) {
+  SmallString<128> missing(folder);
+  sys::path::append(missing, "no", "such");
+  for (StringRef target : {StringRef(missing), StringRef(folder)}) {
+    Expected<OutputFile> file = OutputFile::create(target);
+    ASSERT_FALSE(static_cast<bool>(file));
+    EXPECT_NE(toString(file.takeError()).find(target.str()), std::string::npos);
+  }
+  EXPECT_EQ(countFiles(), 0u);
+}
+
+TEST_F(OutputFileTest, ReportsAFullDevice) {
+  Expected<OutputFile> file = OutputFile::create("/dev/full");
+  ASSERT_TRUE(static_cast<bool>(file));
+  Error error = file->write("abc");
+  EXPECT_TRUE(static_cast<bool>(error));
+  consumeError(std::move(error));
+}
+
+} // namespace
