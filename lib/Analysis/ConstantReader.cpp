@@ -8,6 +8,8 @@
 #include "mlir/IR/AsmState.h"
 #include "mlir/IR/DialectResourceBlobManager.h"
 #include "llvm/ADT/bit.h"
+#include "llvm/Support/MathExtras.h"
+#include <cmath>
 
 using namespace mlir;
 using namespace headopt;
@@ -75,6 +77,12 @@ std::optional<Constant> headopt::getConstant(Value value, std::string &whyNot) {
       whyNot = "the shape of its ConstantOfShape node is not constant";
       return std::nullopt;
     }
+    int64_t count = 1;
+    for (int64_t extent : *shape)
+      if (llvm::MulOverflow(count, std::max<int64_t>(extent, 1), count)) {
+        whyNot = "its ConstantOfShape node has more elements than can be counted";
+        return std::nullopt;
+      }
     Attribute fill;
     Type element = Float32Type::get(op->getContext());
     if (auto attr = filled.getValueAttr()) {

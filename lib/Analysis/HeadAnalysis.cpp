@@ -8,6 +8,7 @@
 #include "headopt/Analysis/AxisMap.h"
 #include "headopt/Analysis/ConstantReader.h"
 #include "headopt/Analysis/WeightScan.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "llvm/ADT/SetVector.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/FormatVariadic.h"
@@ -276,6 +277,8 @@ private:
   /// the first of them.
   llvm::MapVector<unsigned, SmallVector<unsigned>> aligned;
   SmallVector<unsigned> unknownDigits;
+  /// How much Head::difference says: its index, and whether its axis is spatial.
+  std::pair<uint64_t, bool> differenceRank;
 
   /// Where elements of the weight go in the pooled one.
   struct Target {
@@ -298,7 +301,49 @@ bool Judge::walkPath() {
   }
   std::reverse(head.path.begin(), head.path.end());
   source = value;
-  return llvm::any_of(head.path, isViewOp) || isGlobalAverage(source);
+  if (llvm::any_of(head.path, isViewOp) || isGlobalAverage(source))
+    return true;
+  // An operator that cannot be followed may hide the collapse of a map. What
+  // keeps the shape of its first operand is looked through, to say so.
+  static constexpr unsigned kMaxSteps = 8;
+  Operation *inTheWay = value.getDefiningOp();
+  for (unsigned i = 0; i != kMaxSteps; ++i) {
+    Operation *def = value.getDefiningOp();
+    if (!def || def->getNumOperands() == 0 || def->getNumRegions() ||
+        !isa<onnx::NodeOpInterface>(def) || matchDenseLayer(def))
+      return false;
+    Value next = def->getOperand(0);
+    if (isViewOp(def)) {
+      auto type = dyn_cast<RankedTensorType>(next.getType());
+      if (type && type.getRank() < 3)
+        return false;
+      if (stopped.empty())
+        stopped = describe(inTheWay) +
+                  " between map and dense layer is not known to act on each "
+                  "element alone";
+      return true;
+    }
+    auto before = dyn_cast<RankedTensorType>(next.getType());
+    auto after = dyn_cast<RankedTensorType>(value.getType());
+    if (before && after && before.getRank() != after.getRank())
+      return false;
+    value = next;
+  }
+  return false;
+}
+
+/// True when `value` depends on constants alone, however they are combined.
+static bool isComputedFromConstants(Value value, unsigned depth = 4) {
+  Operation *op = value.getDefiningOp();
+  if (!op)
+    return isa<func::FuncOp>(
+        cast<BlockArgument>(value).getOwner()->getParentOp());
+  if (isa<onnx::InitializerOp, onnx::ConstantOp, onnx::NoneOp>(op))
+    return true;
+  return depth != 0 && op->getNumOperands() != 0 &&
+         llvm::all_of(op->getOperands(), [&](Value operand) {
+           return isComputedFromConstants(operand, depth - 1);
+         });
 }
 
 /// Follows axes along the path, from as early as that works.
@@ -368,17 +413,19 @@ bool Judge::checkSamples() {
     if (view[0] == rows)
       candidates.push_back(i);
   }
-  if (!candidates.empty()) {
+  // Axis 0 of the earliest map is the batch, wherever it went since.
+  bool mixed = llvm::any_of(features, [&](unsigned digit) {
+    return map->getDigit(digit).axis == 0;
+  });
+  if (!candidates.empty() && !mixed) {
     set(Rule::Samples, Outcome::Pass, "each row is one sample");
     return true;
   }
+  candidates.clear();
   const AxisMap::View &view = map->getViews()[*apart];
   for (size_t axis = 1; axis != view.size(); ++axis)
-    if (view[axis] == features)
+    if (!mixed && view[axis] == features)
       return false;
-  bool mixed = llvm::any_of(view[0], [&](unsigned digit) {
-    return llvm::is_contained(features, digit);
-  });
   describeMap(*apart);
   refuse(Rule::Samples,
          mixed ? "axis 0 of the map " + formatShape(head.mapShape) +
@@ -397,13 +444,16 @@ void Judge::describeMap(size_t index) {
   head.mapShape.clear();
   for (const AxisMap::Axis &axis : view)
     head.mapShape.push_back(map->getExtent(axis));
-  head.axesOrder.clear();
+  llvm::SetVector<int64_t> order;
   for (unsigned digit : map->getViews().back()[1])
     for (auto [axis, digits] : llvm::enumerate(view))
-      if (llvm::is_contained(digits, digit) &&
-          (head.axesOrder.empty() ||
-           head.axesOrder.back() != static_cast<int64_t>(axis)))
-        head.axesOrder.push_back(axis);
+      if (llvm::is_contained(digits, digit))
+        order.insert(axis);
+  // Axes of extent 1 can be anywhere.
+  for (size_t axis = 1; axis < view.size(); ++axis)
+    order.insert(axis);
+  order.remove(0);
+  head.axesOrder.assign(order.begin(), order.end());
 }
 
 static int64_t countElements(Value value) {
@@ -449,6 +499,15 @@ bool Judge::alignWeight() {
     }
     lastUnknown = i;
     unknownDigits.push_back(digit);
+  }
+
+  if (firstUnknown &&
+      ShapedType::isDynamic(getFeatureExtent(unknownDigits.front()))) {
+    refuse(Rule::Extents, "the weight's " + llvm::Twine(numFeatures) +
+                              " rows are no multiple of the known extents of "
+                              "the map " +
+                              formatShape(head.mapShape));
+    return false;
   }
 
   size_t next = 0;
@@ -514,7 +573,12 @@ size_t Judge::countRepeats(size_t view) const {
 std::optional<Plan>
 Judge::choosePlan(const llvm::SmallDenseSet<unsigned> &even) {
   std::optional<Plan> best;
-  for (size_t i : candidates) {
+  // A weight of equal numbers could be pooled in many ways; the earliest map, as
+  // convolutions lay it out, keeps its channels.
+  bool equal = llvm::all_of(map->getViews().back()[1], [&](unsigned digit) {
+    return even.contains(digit);
+  });
+  for (size_t i : equal ? ArrayRef(candidates).take_front() : ArrayRef(candidates)) {
     const AxisMap::View &view = map->getViews()[i];
     SmallVector<bool> pool(view.size(), false);
     for (size_t axis = 1; axis != view.size(); ++axis)
@@ -671,7 +735,7 @@ Judge::scanFully(const ConstantReader &reader, const Plan &plan,
   return first;
 }
 
-/// Notes where the weight varies, unless that is known of an earlier axis.
+/// Notes where the weight varies, unless what is known already says more.
 void Judge::recordDifference(const ConstantReader &reader, unsigned digit,
                              Difference difference) {
   const AxisMap::View &view = map->getViews()[candidates.front()];
@@ -679,10 +743,12 @@ void Judge::recordDifference(const ConstantReader &reader, unsigned digit,
   for (auto [i, digits] : llvm::enumerate(view))
     if (llvm::is_contained(digits, digit))
       axis = i;
-  bool spatial = axis != 1;
-  // A difference along a spatial axis says more than one between channels.
-  if (head.difference && (head.difference->axis != 1 || !spatial))
+  // The axis that is even the longest is the one to name: it came nearest. A
+  // spatial axis says more than the channels.
+  auto rank = std::make_pair(difference.second, axis != 1);
+  if (head.difference && rank <= differenceRank)
     return;
+  differenceRank = rank;
 
   WeightDifference found;
   found.axis = axis;
@@ -690,7 +756,7 @@ void Judge::recordDifference(const ConstantReader &reader, unsigned digit,
     int64_t value = 0;
     for (unsigned weightDigit : weightDigits) {
       Direction d = weight->getDirection(weightDigit);
-      value = value * d.extent + difference.first / d.stride % d.extent;
+      value = value * d.extent + difference.second / d.stride % d.extent;
     }
     return value;
   };
@@ -800,10 +866,10 @@ void Judge::explainRefusal() {
   }
   llvm::Expected<double> residual = getResidual(
       *reader, weight->constant.type.getElementType(), getDirections(spatial));
-  if (residual)
-    head.residual = *residual;
-  else
+  if (!residual)
     llvm::consumeError(residual.takeError());
+  else if (std::isfinite(*residual))
+    head.residual = *residual;
 }
 
 /// L4: every element of the pooled weight is a number of its type.
@@ -891,17 +957,8 @@ bool Judge::judge() {
   if (!weight) {
     // The product of two computed values is no layer; a weight that callers
     // give or may replace is one.
-    Value origin = weightValue;
-    while (Operation *def = origin.getDefiningOp()) {
-      if (!isViewOp(def) && !isa<onnx::IdentityOp>(def))
-        break;
-      origin = def->getOperand(0);
-    }
-    bool given =
-        isa<BlockArgument>(origin) ||
-        isa_and_nonnull<onnx::InitializerOp, onnx::ConstantOp,
-                        onnx::ConstantOfShapeOp>(origin.getDefiningOp());
-    if (isa<onnx::MatMulOp>(head.layer.op) && !given)
+    if (isa<onnx::MatMulOp>(head.layer.op) &&
+        !isComputedFromConstants(weightValue))
       return false;
     refuse(Rule::Constant, "the weight is not constant: " + weightError);
     if (auto type = dyn_cast<RankedTensorType>(weightValue.getType());
@@ -956,7 +1013,7 @@ bool Judge::judge() {
     conclude();
     return true;
   }
-  describeMap(candidates.back());
+  describeMap(candidates.front());
   countParameters();
   if (pooled) {
     head.verdict = Verdict::Pooled;

@@ -47,7 +47,6 @@ headopt::describeHeads(const HeadAnalysis &analysis) {
     entry.node = node.getDisplayName().str();
     entry.op = node.getOperatorName().str();
     entry.verdict = head.verdict;
-    entry.hasMap = static_cast<bool>(head.featureMap);
     entry.mapShape = head.mapShape;
     entry.axesOrder = head.axesOrder;
     entry.pooledAxes = head.pooledAxes;
@@ -123,13 +122,12 @@ static llvm::json::Object toJSON(const HeadReportEntry &head) {
     rules.push_back(llvm::json::Object{
         {"label", getLabel(static_cast<Rule>(i))},
         {"outcome", getName(rule.outcome)},
-        {"text", toUTF8(rule.text)},
+        {"text", rule.text.empty() ? "not tested" : toUTF8(rule.text)},
     });
   llvm::json::Object object{
       {"node", toUTF8(head.node)},
       {"op", head.op},
-      {"feature_map", head.hasMap ? llvm::json::Value(toJSON(head.mapShape))
-                                  : llvm::json::Value(nullptr)},
+      {"feature_map", toJSON(head.mapShape)},
       {"axes_order", toJSON(head.axesOrder)},
       {"pooled_axes", toJSON(head.pooledAxes)},
       {"verdict", getName(head.verdict)},
@@ -230,7 +228,7 @@ static std::string formatOutcome(const HeadReportEntry &head) {
 
 void HeadReport::print(raw_ostream &os) const {
   SmallVector<std::array<std::string, 5>> rows;
-  rows.push_back({"head", "feature map", "dense", "verdict", "why"});
+  rows.push_back({"head", "feature map", "K -> O", "verdict", "why"});
   for (const HeadReportEntry &head : heads) {
     std::string map;
     for (int64_t extent : head.mapShape)

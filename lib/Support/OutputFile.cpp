@@ -46,8 +46,10 @@ Expected<OutputFile> OutputFile::create(StringRef path) {
       target = real.str().str();
   }
 
-  Expected<sys::fs::TempFile> temp =
-      sys::fs::TempFile::create(target + ".tmp-%%%%%%");
+  // A name of its own, since the target's may be as long as names can be.
+  SmallString<256> pattern(sys::path::parent_path(target));
+  sys::path::append(pattern, ".head-opt-%%%%%%%%.tmp");
+  Expected<sys::fs::TempFile> temp = sys::fs::TempFile::create(pattern);
   if (!temp)
     return OutputFile(target, std::nullopt, -1)
         .error(errorToErrorCode(temp.takeError()));

@@ -25,7 +25,8 @@ namespace headopt {
 /// element type.
 static bool isGlobalAveragePool(ArrayRef<int64_t> axes, int64_t rank,
                                 Type element, std::optional<int64_t> opset) {
-  if (rank < 3 || static_cast<int64_t>(axes.size()) != rank - 2 ||
+  // Runtimes have kernels for up to three spatial axes.
+  if (rank < 3 || rank > 5 || static_cast<int64_t>(axes.size()) != rank - 2 ||
       axes.front() != 2)
     return false;
   // It takes bfloat16 from opset 22 on; runtimes have no kernel for double.

@@ -116,6 +116,8 @@ class Graph:
         return name
 
     def output(self, name, shape=None, type=None):
+        # The checker wants a shape, if only its rank.
+        shape = ["rows", "columns"] if shape is None else shape
         self.outputs.append(helper.make_tensor_value_info(name, type or self.type.onnx, shape))
         return name
 
@@ -188,7 +190,7 @@ class Graph:
 
 def make_tensor(array, name, typed=False):
     if not typed:
-        return numpy_helper.from_array(np.ascontiguousarray(array), name)
+        return numpy_helper.from_array(np.array(array, order="C"), name)
     tensor = helper.make_tensor(name, helper.np_dtype_to_tensor_dtype(array.dtype), array.shape, array.flatten())
     assert not tensor.HasField("raw_data")
     return tensor
@@ -894,6 +896,10 @@ def constant_value(graph, name):
     tensor = next((i for i in graph.initializer if i.name == name), None)
     if tensor is None:
         node = producer(graph, name)
+        if node is not None and node.op_type == "ConstantOfShape":
+            fill = next((a.t for a in node.attribute if a.name == "value"), None)
+            number = np.zeros(1, np.float32) if fill is None else numpy_helper.to_array(fill)
+            return np.full(constant_value(graph, node.input[0]), number[0])
         assert node is not None and node.op_type == "Constant", f"{name} is not a constant"
         tensor = next(a.t for a in node.attribute if a.name == "value")
     return numpy_helper.to_array(tensor)

@@ -280,7 +280,7 @@ int Tool::runOnONNX(std::unique_ptr<llvm::MemoryBuffer> buffer, Kind inputKind,
   if (failed(runPasses(*module, /*isONNX=*/true)))
     return BadInput;
   bool changed = OperationFingerPrint(*module) != before;
-  if (!analysed && !options.report.empty()) {
+  if (!analysed && !options.noRewrite && !options.report.empty()) {
     HeadAnalysisOptions analysisOptions;
     analysisOptions.residual = !options.noResidual;
     report.heads = describeHeads(HeadAnalysis(*module, analysisOptions));
@@ -313,7 +313,7 @@ int Tool::runOnONNX(std::unique_ptr<llvm::MemoryBuffer> buffer, Kind inputKind,
     if (failed(writeFile(options.report, json)))
       return BadInput;
   }
-  if (!options.quiet && (analysed || !options.report.empty()))
+  if (!options.quiet && !options.noRewrite)
     report.print(llvm::errs());
   if (options.requireRewrite && report.count(Verdict::Rewritable) == 0)
     return NothingRewritten;

@@ -63,9 +63,10 @@ struct WeightDifference {
   unsigned axis;
   /// Output feature.
   int64_t output;
-  /// Coordinates in the feature map without the batch, of the first value.
+  /// Coordinates in the feature map, without the batch, of the weight that
+  /// differs from its neighbour before it along `axis`.
   llvm::SmallVector<int64_t> position;
-  /// The weight there, and where the coordinate along `axis` is another.
+  /// The neighbour's value, and the weight's at `position`.
   double values[2];
 };
 

@@ -19,7 +19,6 @@ struct HeadReportEntry {
   std::string node;
   std::string op;
   Verdict verdict;
-  bool hasMap = false;
   llvm::SmallVector<int64_t> mapShape, axesOrder, pooledAxes;
   int64_t numFeatures = 0, numOutputs = 0;
   std::array<RuleResult, kNumRules> rules;

@@ -26,6 +26,8 @@ static Attribute importValue(const AttributeProto &proto, StringRef dir,
   case AttributeProto::STRING:
     return b.getStringAttr(proto.s());
   case AttributeProto::TENSOR:
+    if (!proto.has_t())
+      return nullptr;
     return headopt::onnx::importTensor(proto.t(), dir, b.getContext());
   case AttributeProto::FLOATS:
     return b.getDenseF32ArrayAttr(

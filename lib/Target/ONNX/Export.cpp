@@ -380,6 +380,11 @@ struct DataFile {
       entry->set_key(key.str());
       entry->set_value(value.str());
     };
+    // A checksum would be of the old file.
+    auto *entries = tensor.mutable_external_data();
+    for (int i = entries->size(); i-- > 0;)
+      if (entries->Get(i).key() == "checksum")
+        entries->DeleteSubrange(i, 1);
     set("location", location);
     set("offset", Twine(size));
     set("length", Twine(piece.size()));

@@ -22,6 +22,7 @@
 #include "onnx/defs/parser.h"
 #include "onnx/shape_inference/implementation.h"
 #include "llvm/ADT/StringSet.h"
+#include "llvm/Support/FileSystem.h"
 #include "llvm/Support/Path.h"
 #include <google/protobuf/io/coded_stream.h>
 #include <google/protobuf/io/zero_copy_stream_impl_lite.h>
@@ -761,15 +762,19 @@ OwningOpRef<ModuleOp> headopt::importONNX(llvm::MemoryBufferRef buffer,
   StringRef path = buffer.getBufferIdentifier();
   Location loc = FileLineColLoc::get(context, path, 0, 0);
   context->loadDialect<ONNXDialect, func::FuncDialect>();
+  // References to tensor data must hold wherever the IR is read again.
+  SmallString<256> file(path);
+  if (llvm::sys::fs::make_absolute(file))
+    file = path;
   OwningOpRef<ModuleOp> module;
   try {
     StringRef bytes = buffer.getBuffer();
     if (bytes.empty())
       fail("is empty");
     ModelProto model = format == ONNXFormat::Text ? parseText(bytes)
-                       : inFile ? parseBinary(wire::split(bytes, path))
+                       : inFile ? parseBinary(wire::split(bytes, file))
                                 : parseBinary(bytes);
-    Importer importer(context, loc, llvm::sys::path::parent_path(path));
+    Importer importer(context, loc, llvm::sys::path::parent_path(file));
     module = importer.importModel(model);
   } catch (const std::exception &e) {
     emitError(loc) << e.what();

@@ -6,6 +6,7 @@
 
 #include "ProtoText.h"
 #include "llvm/Support/Base64.h"
+#include <google/protobuf/io/tokenizer.h>
 #include <google/protobuf/text_format.h>
 #include <memory>
 #include <stdexcept>
@@ -14,6 +15,27 @@ using namespace headopt;
 using google::protobuf::FieldDescriptor;
 using google::protobuf::Message;
 using google::protobuf::TextFormat;
+
+namespace {
+/// Parses without writing to standard error, as protobuf would by default.
+class QuietParser {
+public:
+  QuietParser() {
+    parser.SetRecursionLimit(1 << 16);
+    parser.RecordErrorsTo(&collector);
+  }
+  bool parse(const std::string &text, Message &message) {
+    return parser.ParseFromString(text, &message);
+  }
+
+private:
+  struct Collector : google::protobuf::io::ErrorCollector {
+    void AddError(int, int, const std::string &) override {}
+  };
+  Collector collector;
+  TextFormat::Parser parser;
+};
+} // namespace
 
 static constexpr llvm::StringLiteral kBase64 = "base64:";
 
@@ -24,9 +46,7 @@ std::string headopt::onnx::toText(const Message &message) {
   bool printed = printer.PrintToString(message, &text);
   std::string bytes = message.SerializeAsString();
   std::unique_ptr<Message> back(message.New());
-  TextFormat::Parser parser;
-  parser.SetRecursionLimit(1 << 16);
-  if (printed && parser.ParseFromString(text, back.get()) &&
+  if (printed && QuietParser().parse(text, *back) &&
       back->SerializeAsString() == bytes) {
     if (!text.empty() && text.back() == ' ')
       text.pop_back();
@@ -49,10 +69,8 @@ void headopt::onnx::mergeText(llvm::StringRef text, Message &message) {
     message.MergeFrom(*part);
     return;
   }
-  TextFormat::Parser parser;
-  parser.SetRecursionLimit(1 << 16);
   std::unique_ptr<Message> part(message.New());
-  if (!parser.ParseFromString(text.str(), part.get()))
+  if (!QuietParser().parse(text.str(), *part))
     throw std::runtime_error("an attribute does not hold the text of a " +
                              message.GetTypeName());
   message.MergeFrom(*part);

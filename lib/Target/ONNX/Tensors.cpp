@@ -123,8 +123,7 @@ static unsigned getStorageBits(Type element) {
     return 2 * complex.getElementType().getIntOrFloatBitWidth();
   if (element.isInteger(1))
     return 8;
-  unsigned bits = element.getIntOrFloatBitWidth();
-  return bits == 6 ? 8 : bits;
+  return element.getIntOrFloatBitWidth();
 }
 
 static uint64_t getByteSize(ShapedType type) {
@@ -166,6 +165,17 @@ static std::string typedToBytes(const TensorProto &tensor, Type element) {
     for (uint64_t value : tensor.uint64_data())
       for (int i = 0; i != 4; ++i)
         bytes.push_back(char(value >> (8 * i)));
+    return bytes;
+  case TensorProto::FLOAT6E2M3:
+  case TensorProto::FLOAT6E3M2:
+    // One int32 for an element, although raw_data packs four into three bytes.
+    bytes.assign((tensor.int32_data_size() * 6 + 7) / 8, '\0');
+    for (int i = 0; i != tensor.int32_data_size(); ++i) {
+      unsigned bits = unsigned(tensor.int32_data(i) & 63) << (i * 6 % 8);
+      bytes[i * 6 / 8] |= char(bits);
+      if (bits >> 8)
+        bytes[i * 6 / 8 + 1] |= char(bits >> 8);
+    }
     return bytes;
   default: {
     // Narrow types use one int32 for an element, packed ones one for a byte.
@@ -211,6 +221,19 @@ static void bytesToTyped(StringRef bytes, TensorProto &tensor) {
   case TensorProto::FLOAT16:
   case TensorProto::BFLOAT16:
     return assignBytes<uint16_t>(bytes, tensor.mutable_int32_data());
+  case TensorProto::FLOAT6E2M3:
+  case TensorProto::FLOAT6E3M2: {
+    int64_t count = 1;
+    for (int64_t extent : tensor.dims())
+      count *= extent;
+    for (int64_t i = 0; i != count; ++i) {
+      unsigned bits = static_cast<uint8_t>(bytes[i * 6 / 8]);
+      if (i * 6 % 8 > 2)
+        bits |= unsigned(static_cast<uint8_t>(bytes[i * 6 / 8 + 1])) << 8;
+      tensor.add_int32_data(bits >> (i * 6 % 8) & 63);
+    }
+    return;
+  }
   default:
     return assignBytes<uint8_t>(bytes, tensor.mutable_int32_data());
   }
@@ -234,13 +257,16 @@ static DenseElementsAttr bytesToDense(StringRef bytes, RankedTensorType type) {
 
   unsigned width = element.getIntOrFloatBitWidth();
   unsigned stored = getStorageBits(element);
-  unsigned perByte = 8 / stored;
   SmallVector<APInt> values;
   values.reserve(type.getNumElements());
   for (int64_t i = 0, e = type.getNumElements(); i != e; ++i) {
-    uint8_t byte = bytes[i / perByte];
-    uint64_t bits = (byte >> (stored * (i % perByte))) & ((1u << width) - 1);
-    values.push_back(APInt(width, bits));
+    // Elements of 6 bits reach into the next byte.
+    uint64_t bit = i * stored;
+    unsigned bits = static_cast<uint8_t>(bytes[bit / 8]);
+    if (bit % 8 + stored > 8)
+      bits |= unsigned(static_cast<uint8_t>(bytes[bit / 8 + 1])) << 8;
+    values.push_back(
+        APInt(width, (bits >> (bit % 8)) & ((1u << width) - 1)));
   }
   if (auto floatType = dyn_cast<FloatType>(element)) {
     SmallVector<APFloat> floats;
@@ -264,13 +290,14 @@ static std::string denseToBytes(DenseElementsAttr dense) {
     return bytes;
   }
   unsigned stored = getStorageBits(element);
-  unsigned perByte = 8 / stored;
   bytes.assign(getByteSize(type), '\0');
-  int64_t i = 0;
+  uint64_t bit = 0;
   auto put = [&](const APInt &value) {
-    bytes[i / perByte] |=
-        char(value.getZExtValue() << (stored * (i % perByte)));
-    ++i;
+    unsigned bits = unsigned(value.getZExtValue()) << (bit % 8);
+    bytes[bit / 8] |= char(bits);
+    if (bit % 8 + stored > 8)
+      bytes[bit / 8 + 1] |= char(bits >> 8);
+    bit += stored;
   };
   if (isa<FloatType>(element))
     for (APFloat value : dense.getValues<APFloat>())
