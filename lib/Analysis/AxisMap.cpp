@@ -112,6 +112,13 @@ static bool getReshapeTarget(onnx::ReshapeOp op, int64_t inputRank,
   } else if (inferred) {
     target.assign(inferred.getShape().begin(), inferred.getShape().end());
     copies.assign(target.size(), -1);
+  } else if (auto shapeType =
+                 dyn_cast<RankedTensorType>(op.getShape().getType());
+             shapeType && shapeType.getRank() == 1 &&
+             shapeType.hasStaticShape()) {
+    // The length of the target is the rank of the result.
+    target.assign(shapeType.getDimSize(0), ShapedType::kDynamic);
+    copies.assign(target.size(), -1);
   } else {
     whyNot = "its target is computed and its result has no known shape";
     return false;

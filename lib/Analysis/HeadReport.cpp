@@ -206,7 +206,8 @@ static std::string formatOutcome(const HeadReportEntry &head) {
                          withSeparators(head.parametersAfter));
   }
   case Verdict::Unit:
-    return "the map has one position, nothing to gain";
+    return "the map has one position, nothing to gain: " +
+           withSeparators(head.parametersBefore) + " parameters";
   case Verdict::Pooled:
     return "the map is a global average already";
   case Verdict::Refused:

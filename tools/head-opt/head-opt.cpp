@@ -8,6 +8,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "headopt/Analysis/HeadReport.h"
+#include "headopt/Analysis/HeadVerifier.h"
 #include "headopt/Support/OutputFile.h"
 #include "headopt/Target/ONNX/Export.h"
 #include "headopt/Target/ONNX/Import.h"
@@ -28,6 +29,7 @@
 #include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/Path.h"
 #include "llvm/Support/SourceMgr.h"
+#include <csignal>
 
 using namespace mlir;
 using namespace headopt;
@@ -67,10 +69,23 @@ struct Options {
       "no-residual",
       cl::desc("Do not compute how far refused weights are from even"),
       cl::cat(category)};
+  cl::opt<bool> verify{
+      "verify", cl::desc("Run rewritten heads before and after on random and "
+                         "adversarial maps with a reference evaluator in "
+                         "double, and print difference and bound"),
+      cl::cat(category)};
   cl::opt<bool> requireRewrite{
       "require-rewrite", cl::desc("Exit with 3 when no head was rewritten"),
       cl::cat(category)};
 };
+
+/// Messages quote files and models, which may hold anything.
+static std::string onOneLine(std::string text) {
+  for (char &c : text)
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f)
+      c = ' ';
+  return text;
+}
 
 /// One run of the tool.
 class Tool {
@@ -85,12 +100,13 @@ private:
   int runOnMLIR(std::unique_ptr<llvm::MemoryBuffer> buffer, Kind outputKind);
   int runOnONNX(std::unique_ptr<llvm::MemoryBuffer> buffer, Kind inputKind,
                 Kind outputKind, bool inFile);
+  void reportOnOneLine(MLIRContext &context);
   LogicalResult runPasses(ModuleOp module, bool isONNX);
   LogicalResult writeModule(ModuleOp module, Kind kind);
   LogicalResult copyInput(StringRef bytes);
   LogicalResult writeFile(StringRef path, StringRef bytes);
   int fail(ExitCode code, const llvm::Twine &message) {
-    llvm::errs() << "head-opt: error: " << message << '\n';
+    llvm::errs() << "head-opt: error: " << onOneLine(message.str()) << '\n';
     return code;
   }
   std::string getOutputPath() const {
@@ -100,7 +116,12 @@ private:
   const Options &options;
   const MlirOptMainConfig &config;
   DialectRegistry &registry;
+  LogicalResult verifyHeads();
+
   HeadReport report;
+  /// Heads to be compared after the rewrite, by their nodes' names.
+  std::vector<std::pair<std::string, HeadVerifier>> verifiers;
+  std::string verifyError;
   bool analysed = false;
 };
 
@@ -164,6 +185,19 @@ LogicalResult Tool::runPasses(ModuleOp module, bool isONNX) {
     pm.addPass(
         createFlattenToGap(passOptions, [&](const HeadAnalysis &analysis) {
           report.heads = describeHeads(analysis);
+          if (!options.verify)
+            return;
+          for (const Head &head : analysis.getHeads()) {
+            if (head.verdict != Verdict::Rewritable)
+              continue;
+            auto node = cast<onnx::NodeOpInterface>(head.layer.op);
+            llvm::Expected<HeadVerifier> verifier = HeadVerifier::create(head);
+            if (verifier)
+              verifiers.emplace_back(node.getDisplayName().str(),
+                                     std::move(*verifier));
+            else
+              verifyError = llvm::toString(verifier.takeError());
+          }
         }));
   }
   return pm.run(module);
@@ -184,6 +218,32 @@ LogicalResult Tool::writeModule(ModuleOp module, Kind kind) {
     os << '\n';
   }
   return writeFile(getOutputPath(), bytes);
+}
+
+/// Compares rewritten heads with what they answered before.
+LogicalResult Tool::verifyHeads() {
+  if (!verifyError.empty()) {
+    fail(BadInput, options.input + ": --verify: " + verifyError);
+    return failure();
+  }
+  for (auto &[node, verifier] : verifiers) {
+    llvm::Expected<HeadVerifier::Result> result = verifier.compare();
+    if (!result) {
+      fail(BadInput, options.input + ": --verify: " + node + ": " +
+                         llvm::toString(result.takeError()));
+      return failure();
+    }
+    llvm::errs() << llvm::formatv(
+        "{0}: largest difference {1:e3}, bound {2:e3}\n", onOneLine(node),
+        result->difference, result->bound);
+    if (!result->withinBound) {
+      fail(BadInput, options.input + ": node '" + node +
+                         "': the rewritten head differs by more than rounding; "
+                         "nothing was written; please report this");
+      return failure();
+    }
+  }
+  return success();
 }
 
 /// Writes the input as it is.
@@ -225,25 +285,31 @@ static std::optional<uint64_t> getFileSize(StringRef path) {
   return size;
 }
 
-int Tool::runOnONNX(std::unique_ptr<llvm::MemoryBuffer> buffer, Kind inputKind,
-                    Kind outputKind, bool inFile) {
-  MLIRContext context(registry);
-  context.printOpOnDiagnostic(false);
-  context.allowUnregisteredDialects(config.shouldAllowUnregisteredDialects());
-  // Every error is one line that names the file.
+/// Makes every diagnostic one line that names the input.
+void Tool::reportOnOneLine(MLIRContext &context) {
   context.getDiagEngine().registerHandler([&](Diagnostic &diagnostic) {
     StringRef severity =
         diagnostic.getSeverity() == DiagnosticSeverity::Error     ? "error"
         : diagnostic.getSeverity() == DiagnosticSeverity::Warning ? "warning"
                                                                   : "remark";
-    std::string text = diagnostic.str();
-    for (char &c : text)
-      if (c == '\n')
-        c = ' ';
-    llvm::errs() << "head-opt: " << severity << ": " << options.input << ": "
-                 << text << '\n';
+    std::string text;
+    // ONNX files have no lines; MLIR text does.
+    if (auto loc = diagnostic.getLocation()->findInstanceOf<FileLineColLoc>();
+        loc && loc.getLine())
+      text = llvm::formatv("{0}:{1}: ", loc.getLine(), loc.getColumn());
+    llvm::errs() << "head-opt: " << severity << ": "
+                 << onOneLine(options.input + ": " + text + diagnostic.str())
+                 << '\n';
     return success();
   });
+}
+
+int Tool::runOnONNX(std::unique_ptr<llvm::MemoryBuffer> buffer, Kind inputKind,
+                    Kind outputKind, bool inFile) {
+  MLIRContext context(registry);
+  context.printOpOnDiagnostic(false);
+  context.allowUnregisteredDialects(config.shouldAllowUnregisteredDialects());
+  reportOnOneLine(context);
   if (config.shouldEmitRemarks()) {
     auto filter = [](const std::string &text) -> std::optional<std::string> {
       if (text.empty())
@@ -279,6 +345,8 @@ int Tool::runOnONNX(std::unique_ptr<llvm::MemoryBuffer> buffer, Kind inputKind,
   OperationFingerPrint before(*module);
   if (failed(runPasses(*module, /*isONNX=*/true)))
     return BadInput;
+  if (failed(verifyHeads()))
+    return BadInput;
   bool changed = OperationFingerPrint(*module) != before;
   if (!analysed && !options.noRewrite && !options.report.empty()) {
     HeadAnalysisOptions analysisOptions;
@@ -286,6 +354,15 @@ int Tool::runOnONNX(std::unique_ptr<llvm::MemoryBuffer> buffer, Kind inputKind,
     report.heads = describeHeads(HeadAnalysis(*module, analysisOptions));
   }
   report.parametersAfter = countParameters(*module);
+
+  // Known to be writable before anything else is written.
+  std::optional<OutputFile> reportFile;
+  if (!options.report.empty()) {
+    llvm::Expected<OutputFile> created = OutputFile::create(options.report);
+    if (!created)
+      return fail(BadInput, llvm::toString(created.takeError()));
+    reportFile.emplace(std::move(*created));
+  }
 
   if (outputKind != Kind::Auto) {
     auto sourceDir = (*module)->getAttrOfType<StringAttr>(onnx::kSourceDirAttr);
@@ -306,12 +383,15 @@ int Tool::runOnONNX(std::unique_ptr<llvm::MemoryBuffer> buffer, Kind inputKind,
     report.bytesAfter = getFileSize(options.output);
   }
 
-  if (!options.report.empty()) {
+  if (reportFile) {
     std::string json;
     llvm::raw_string_ostream os(json);
     os << llvm::formatv("{0:2}", report.toJSON()) << '\n';
-    if (failed(writeFile(options.report, json)))
-      return BadInput;
+    llvm::Error error = reportFile->write(json);
+    if (!error)
+      error = reportFile->commit();
+    if (error)
+      return fail(BadInput, llvm::toString(std::move(error)));
   }
   if (!options.quiet && !options.noRewrite)
     report.print(llvm::errs());
@@ -334,9 +414,9 @@ int Tool::runOnMLIR(std::unique_ptr<llvm::MemoryBuffer> buffer,
   }
   MLIRContext context(registry);
   context.allowUnregisteredDialects(config.shouldAllowUnregisteredDialects());
+  reportOnOneLine(context);
   llvm::SourceMgr sources;
   sources.AddNewSourceBuffer(std::move(buffer), llvm::SMLoc());
-  SourceMgrDiagnosticHandler handler(sources, &context);
   OwningOpRef<ModuleOp> module = parseSourceFile<ModuleOp>(sources, &context);
   if (!module || failed(runPasses(*module, /*isONNX=*/false)) ||
       failed(writeModule(*module, outputKind)))
@@ -381,6 +461,8 @@ int Tool::run() {
     inputKind = getKindOfContent((*buffer)->getBuffer());
   if (inputKind == Kind::ONNX || inputKind == Kind::ONNXText)
     return runOnONNX(std::move(*buffer), inputKind, outputKind, isFile);
+  if (inputKind == Kind::MLIRBytecode && (*buffer)->getBufferSize() == 0)
+    return fail(BadInput, options.input + ": is empty");
   // The MLIR lexer looks for the terminator.
   return runOnMLIR(llvm::MemoryBuffer::getMemBufferCopy((*buffer)->getBuffer(),
                                                         options.input),
@@ -389,6 +471,8 @@ int Tool::run() {
 
 int main(int argc, char **argv) {
   llvm::InitLLVM init(argc, argv);
+  // A file that may not grow further is an error of write(), not a crash.
+  std::signal(SIGXFSZ, SIG_IGN);
   DialectRegistry registry;
   registry.insert<onnx::ONNXDialect, func::FuncDialect>();
   registerONNXSchemas(registry);

@@ -53,6 +53,11 @@ static std::string describe(const NodeProto &node) {
   return "node '" + name + "' (" + node.op_type() + ")";
 }
 
+[[noreturn]] static void failTwice(const Twine &what, StringRef name) {
+  fail(what + " defines '" + name +
+       "', which is defined already; names must be unique, rename one");
+}
+
 //===----------------------------------------------------------------------===//
 // Order of nodes
 //===----------------------------------------------------------------------===//
@@ -85,13 +90,17 @@ static void forEachRead(const NodeProto &node, Fn visit) {
 
 /// The order in which to take `nodes` so that each comes after those it reads
 /// from: the file's own where it can be kept, else the topological order that
-/// takes the earliest ready node first.
-static std::vector<int> getOrder(const NodeList &nodes) {
+/// takes the earliest ready node first. `isDefined` tells of names that are
+/// taken already.
+static std::vector<int>
+getOrder(const NodeList &nodes,
+         llvm::function_ref<bool(StringRef)> isDefined) {
   llvm::StringMap<int> producer;
   for (int i = 0; i < nodes.size(); ++i)
     for (const std::string &name : nodes[i].output())
-      if (!name.empty())
-        producer.try_emplace(name, i);
+      if (!name.empty() && (isDefined(name) ||
+                            !producer.try_emplace(name, i).second))
+        failTwice(describe(nodes[i]), name);
 
   std::vector<int> order(nodes.size());
   std::vector<int> waits(nodes.size(), 0);
@@ -249,8 +258,7 @@ void Importer::define(Scope &scope, StringRef name, Value value,
   if (name.empty())
     fail(what + " has no name");
   if (scope.lookup(name))
-    fail(what + " defines '" + name +
-         "', which is defined already; names must be unique, rename one");
+    failTwice(what, name);
   scope.values[name] = value;
 }
 
@@ -483,7 +491,10 @@ void Importer::importNode(const NodeProto &node, const NodeProto *inferred,
 
 void Importer::importNodes(const NodeList &nodes, const NodeList *inferred,
                            Scope &scope) {
-  for (int i : getOrder(nodes))
+  auto isDefined = [&](StringRef name) {
+    return static_cast<bool>(scope.lookup(name));
+  };
+  for (int i : getOrder(nodes, isDefined))
     importNode(nodes[i],
                inferred && i < inferred->size() ? &(*inferred)[i] : nullptr,
                scope);
@@ -570,7 +581,12 @@ void Importer::importMainGraph(const GraphProto &graph,
   SmallVector<Type> inputTypes, outputTypes;
   SmallVector<Attribute> inputAttrs, outputAttrs;
   for (const ValueInfoProto &input : graph.input()) {
-    Type type = importType(input.type(), b.getContext());
+    Type type;
+    try {
+      type = importType(input.type(), b.getContext());
+    } catch (const std::exception &e) {
+      fail("graph input '" + input.name() + "': " + e.what());
+    }
     define(scope, input.name(), block->addArgument(type, loc),
            "graph input '" + input.name() + "'");
     inputTypes.push_back(type);
@@ -742,8 +758,13 @@ static ModelProto parseBinary(StringRef bytes) {
 
 static ModelProto parseText(StringRef text) {
   ModelProto model;
-  auto status = ::onnx::OnnxParser::Parse(
-      model, std::string_view(text.data(), text.size()));
+  ::onnx::Common::Status status;
+  try {
+    status = ::onnx::OnnxParser::Parse(
+        model, std::string_view(text.data(), text.size()));
+  } catch (const std::out_of_range &) {
+    fail("is not ONNX text: a number in it is too large");
+  }
   if (!status.IsOK()) {
     // "[ParseError at position (line: 3 column: 5)]\nError context: ...\n..."
     SmallVector<StringRef> lines;

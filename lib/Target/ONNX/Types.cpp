@@ -8,6 +8,7 @@
 #include "ProtoText.h"
 #include "headopt/Dialect/ONNX/IR/ONNX.h"
 #include "mlir/IR/Builders.h"
+#include <stdexcept>
 
 using namespace mlir;
 using namespace headopt;
@@ -94,6 +95,9 @@ static Type importTensorType(int32_t dataType, bool hasShape,
                              const ::onnx::TensorShapeProto &shape,
                              MLIRContext *context) {
   Type element = headopt::onnx::getElementType(dataType, context);
+  if (!element && dataType != TensorProto::UNDEFINED)
+    throw std::runtime_error("a value has the unknown element type " +
+                             std::to_string(dataType));
   if (!element)
     return headopt::onnx::UnknownType::get(context);
   if (!hasShape)

@@ -112,9 +112,10 @@ def test_tolerated(name, tmp_path):
     if done.rc:
         assert_refusal(done)
         return
-    wanted, found = onnx.ModelProto(), read_model(tmp_path / "back.onnx")
+    wanted = onnx.ModelProto()
     try:
         wanted.ParseFromString(content)
+        found = read_model(tmp_path / "back.onnx")
     except DecodeError:
         return  # deeper than Python's protobuf reads
     wanted.DiscardUnknownFields()
@@ -332,7 +333,6 @@ g (float[N,4] x) => (float[N,4] y)
         ("y = Neg (r)\n}", "y = Neg (r)"),
         ("Relu (x)", "Relu <axis = (x)"),
         ('"" : 17', '"unclosed : 17'),
-        ("Neg", "Neg <a: int = 99999999999999999999999999>"),
         ("{", "\0{"),
     ],
 )
@@ -373,8 +373,12 @@ def test_onnx_text_of_a_broken_model(tmp_path):
 @pytest.mark.parametrize("ending", ["mlir", "mlirbc"])
 def test_garbage_in_mlir(content, ending, tmp_path):
     (tmp_path / f"model.{ending}").write_bytes(content)
-    for way in (ONNX_OUT, ("-o", "copy.mlir", "--no-rewrite")):
-        refuse(tmp_path, f"model.{ending}", *way)
+    refuse(tmp_path, f"model.{ending}", *ONNX_OUT)
+    # From MLIR to MLIR the tool is an mlir-opt, whose messages show the source.
+    before = snapshot(tmp_path)
+    done = run(f"model.{ending}", "-o", "copy.mlir", "--no-rewrite", cwd=tmp_path)
+    assert done.rc == 1 and f"model.{ending}:1:" in done.err, str(done)
+    assert snapshot(tmp_path) == before
 
 
 @pytest.mark.parametrize("content", ["", "module {}", "module { func.func private @f() }"], ids=range(3))
@@ -668,7 +672,6 @@ def test_output_is_the_input(tmp_path):
         ("model.onnx", "-o", "out.onnx.gz"),
         ("model.onnx", "-o"),
         ("model.onnx", "model.onnx", "-o", "out.onnx"),
-        ("model.onnx", "-o", "out.onnx", "-o", "out2.onnx"),
     ],
     ids=" ".join,
 )
@@ -681,12 +684,10 @@ def test_wrong_usage(arguments, good):
 
 
 def test_input_of_unknown_ending(good):
-    """Nothing says what it is: bad usage or bad input, but not success."""
+    """The name does not say what it is; the first bytes do."""
     shutil.copy(good, good.with_name("model.bin"))
-    before = snapshot(good.parent)
-    done = run("model.bin", "-o", "out.onnx", cwd=good.parent)
-    assert done.rc in (1, 2) and done.err.strip(), str(done)
-    assert snapshot(good.parent) == before, f"files have changed\n{done}"
+    run_ok("model.bin", "-o", "out.onnx", cwd=good.parent)
+    assert good.with_name("out.onnx").read_bytes() == good.read_bytes()
 
 
 def test_a_second_run_after_failures(good):
