@@ -80,7 +80,8 @@ std::optional<Constant> headopt::getConstant(Value value, std::string &whyNot) {
     int64_t count = 1;
     for (int64_t extent : *shape)
       if (llvm::MulOverflow(count, std::max<int64_t>(extent, 1), count)) {
-        whyNot = "its ConstantOfShape node has more elements than can be counted";
+        whyNot =
+            "its ConstantOfShape node has more elements than can be counted";
         return std::nullopt;
       }
     Attribute fill;

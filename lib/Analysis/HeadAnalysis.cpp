@@ -277,7 +277,8 @@ private:
   /// the first of them.
   llvm::MapVector<unsigned, SmallVector<unsigned>> aligned;
   SmallVector<unsigned> unknownDigits;
-  /// How much Head::difference says: its index, and whether its axis is spatial.
+  /// How much Head::difference says: its index, and whether its axis is
+  /// spatial.
   std::pair<uint64_t, bool> differenceRank;
 
   /// Where elements of the weight go in the pooled one.
@@ -414,9 +415,8 @@ bool Judge::checkSamples() {
       candidates.push_back(i);
   }
   // Axis 0 of the earliest map is the batch, wherever it went since.
-  bool mixed = llvm::any_of(features, [&](unsigned digit) {
-    return map->getDigit(digit).axis == 0;
-  });
+  bool mixed = llvm::any_of(
+      features, [&](unsigned digit) { return map->getDigit(digit).axis == 0; });
   if (!candidates.empty() && !mixed) {
     set(Rule::Samples, Outcome::Pass, "each row is one sample");
     return true;
@@ -573,12 +573,13 @@ size_t Judge::countRepeats(size_t view) const {
 std::optional<Plan>
 Judge::choosePlan(const llvm::SmallDenseSet<unsigned> &even) {
   std::optional<Plan> best;
-  // A weight of equal numbers could be pooled in many ways; the earliest map, as
-  // convolutions lay it out, keeps its channels.
+  // A weight of equal numbers could be pooled in many ways; the earliest map,
+  // as convolutions lay it out, keeps its channels.
   bool equal = llvm::all_of(map->getViews().back()[1], [&](unsigned digit) {
     return even.contains(digit);
   });
-  for (size_t i : equal ? ArrayRef(candidates).take_front() : ArrayRef(candidates)) {
+  for (size_t i :
+       equal ? ArrayRef(candidates).take_front() : ArrayRef(candidates)) {
     const AxisMap::View &view = map->getViews()[i];
     SmallVector<bool> pool(view.size(), false);
     for (size_t axis = 1; axis != view.size(); ++axis)

@@ -325,8 +325,8 @@ llvm::Expected<HeadVerifier> HeadVerifier::create(const Head &head) {
   Type type = head.pooledWeight->type.getElementType();
   const llvm::fltSemantics &semantics =
       cast<FloatType>(type).getFloatSemantics();
-  verifier.unitRoundoff =
-      std::ldexp(1.0, -static_cast<int>(APFloat::semanticsPrecision(semantics)));
+  verifier.unitRoundoff = std::ldexp(
+      1.0, -static_cast<int>(APFloat::semanticsPrecision(semantics)));
 
   // Two samples; axes of unknown extent have what the weight leaves.
   int64_t rest = head.numFeatures;

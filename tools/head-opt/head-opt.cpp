@@ -70,9 +70,10 @@ struct Options {
       cl::desc("Do not compute how far refused weights are from even"),
       cl::cat(category)};
   cl::opt<bool> verify{
-      "verify", cl::desc("Run rewritten heads before and after on random and "
-                         "adversarial maps with a reference evaluator in "
-                         "double, and print difference and bound"),
+      "verify",
+      cl::desc("Run rewritten heads before and after on random and "
+               "adversarial maps with a reference evaluator in "
+               "double, and print difference and bound"),
       cl::cat(category)};
   cl::opt<bool> requireRewrite{
       "require-rewrite", cl::desc("Exit with 3 when no head was rewritten"),

@@ -20,7 +20,8 @@ class HeadVerifier {
 public:
   /// Evaluates the dense layer of `head`, which is to be rewritten, on random
   /// and adversarial feature maps (all equal, one-hot, alternating signs with
-  /// large values). Unknown extents become small numbers that the weight allows.
+  /// large values). Unknown extents become small numbers that the weight
+  /// allows.
   static llvm::Expected<HeadVerifier> create(const Head &head);
 
   struct Result {

@@ -93,13 +93,12 @@ static void forEachRead(const NodeProto &node, Fn visit) {
 /// takes the earliest ready node first. `isDefined` tells of names that are
 /// taken already.
 static std::vector<int>
-getOrder(const NodeList &nodes,
-         llvm::function_ref<bool(StringRef)> isDefined) {
+getOrder(const NodeList &nodes, llvm::function_ref<bool(StringRef)> isDefined) {
   llvm::StringMap<int> producer;
   for (int i = 0; i < nodes.size(); ++i)
     for (const std::string &name : nodes[i].output())
-      if (!name.empty() && (isDefined(name) ||
-                            !producer.try_emplace(name, i).second))
+      if (!name.empty() &&
+          (isDefined(name) || !producer.try_emplace(name, i).second))
         failTwice(describe(nodes[i]), name);
 
   std::vector<int> order(nodes.size());

@@ -72,10 +72,11 @@ public:
       StringRef message = StringRef(e.what()).split('\n').first;
       return report(message);
     }
-    // Schemas say this only in words: Flatten counts from the end since opset 11.
+    // Schemas say this only in words: Flatten counts from the end since
+    // opset 11.
     if (domain.empty() && node.getOperatorName() == "Flatten" && *version < 11)
-      if (auto axis = dyn_cast_or_null<IntegerAttr>(
-              node.getNodeAttribute("axis"));
+      if (auto axis =
+              dyn_cast_or_null<IntegerAttr>(node.getNodeAttribute("axis"));
           axis && axis.getInt() < 0)
         return report("the axis " + Twine(axis.getInt()) +
                       " is negative, which opset " + Twine(*version) +

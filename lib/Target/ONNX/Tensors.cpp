@@ -265,8 +265,7 @@ static DenseElementsAttr bytesToDense(StringRef bytes, RankedTensorType type) {
     unsigned bits = static_cast<uint8_t>(bytes[bit / 8]);
     if (bit % 8 + stored > 8)
       bits |= unsigned(static_cast<uint8_t>(bytes[bit / 8 + 1])) << 8;
-    values.push_back(
-        APInt(width, (bits >> (bit % 8)) & ((1u << width) - 1)));
+    values.push_back(APInt(width, (bits >> (bit % 8)) & ((1u << width) - 1)));
   }
   if (auto floatType = dyn_cast<FloatType>(element)) {
     SmallVector<APFloat> floats;

@@ -822,11 +822,6 @@ def required_attribute_absent():
 
 
 @tolerated()
-def attribute_of_another_type():
-    return relus(helper.make_node("Flatten", ["x"], ["y"], name="odd_one", axis=1.5))
-
-
-@tolerated()
 def attribute_twice():
     node = hold(attribute("a", "INT", i=1), attribute("a", "INT", i=2))
     return relus(node)
