@@ -696,6 +696,7 @@ Judge::scanFully(const ConstantReader &reader, const Plan &plan,
   }
 
   startPooledWeight(plan);
+  MLIRContext *context = head.layer.op->getContext();
   auto collect = [&](uint64_t first, uint64_t count, const char *bytes) {
     addToPooledWeight(first, count, bytes);
   };
@@ -703,8 +704,8 @@ Judge::scanFully(const ConstantReader &reader, const Plan &plan,
   bool failed = false;
   for (Direction direction : merged) {
     llvm::Expected<std::optional<Difference>> found =
-        single ? findDifference(reader, direction, 0, collect)
-               : findDifference(reader, direction);
+        single ? findDifference(reader, direction, 0, collect, context)
+               : findDifference(reader, direction, 0, nullptr, context);
     if (!found)
       return found.takeError();
     failed |= found->has_value();
@@ -720,7 +721,7 @@ Judge::scanFully(const ConstantReader &reader, const Plan &plan,
   for (unsigned digit : digits)
     for (Direction direction : getDirections(digit)) {
       llvm::Expected<std::optional<Difference>> found =
-          findDifference(reader, direction);
+          findDifference(reader, direction, 0, nullptr, context);
       if (!found)
         return found.takeError();
       if (!*found || !even.contains(digit))

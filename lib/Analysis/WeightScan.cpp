@@ -5,9 +5,13 @@
 //===----------------------------------------------------------------------===//
 
 #include "headopt/Analysis/WeightScan.h"
+#include "mlir/IR/Threading.h"
 #include "llvm/ADT/STLExtras.h"
+#include "llvm/Support/MathExtras.h"
+#include <atomic>
 #include <cmath>
 #include <functional>
+#include <mutex>
 
 using namespace mlir;
 using namespace headopt;
@@ -23,16 +27,55 @@ static uint64_t findByte(const char *a, const char *b, uint64_t size) {
   return std::mismatch(a, a + size, b).first - a;
 }
 
+/// What one unit of work of a scan found.
+using Found = llvm::Expected<std::optional<Difference>>;
+
+/// Calls `visit` for units 0 to `count` - 1, several at once unless `context`
+/// is null, each thread with buffers of its own. Returns what the first unit
+/// with a difference (or an error) found, the same with any number of threads;
+/// units after it may be left out.
+static Found visitUnits(MLIRContext *context, uint64_t count,
+                        llvm::function_ref<Found(uint64_t, std::vector<char> &,
+                                                 std::vector<char> &)>
+                            visit) {
+  std::mutex mutex;
+  std::atomic<uint64_t> next = 0, best = count;
+  Found result = std::nullopt;
+  auto work = [&](size_t) {
+    std::vector<char> first, second;
+    // Units are handed out in ascending order, so that all before the best one
+    // have been.
+    for (uint64_t unit; (unit = next++) < best;) {
+      Found found = visit(unit, first, second);
+      if (found && !*found)
+        continue;
+      std::lock_guard<std::mutex> lock(mutex);
+      if (unit < best) {
+        if (!result)
+          llvm::consumeError(result.takeError());
+        result = std::move(found);
+        best = unit;
+      } else if (!found) {
+        llvm::consumeError(found.takeError());
+      }
+    }
+  };
+  // A few pieces are read before another thread wakes up.
+  if (!context || count < 8)
+    work(0);
+  else
+    parallelFor(context, 0, context->getNumThreads(), work);
+  return result;
+}
+
 llvm::Expected<std::optional<Difference>>
 headopt::findDifference(const ConstantReader &weight, Direction direction,
-                        uint64_t limit, RepresentativeSink sink) {
+                        uint64_t limit, RepresentativeSink sink,
+                        MLIRContext *context) {
   const uint64_t width = weight.getElementBytes();
   const auto [stride, extent] = direction;
   const uint64_t group = stride * extent;
   uint64_t total = weight.getNumElements();
-  if (limit)
-    total = std::min(total, std::max(group, limit / group * group));
-  std::vector<char> piece;
 
   if (weight.isSplat() || extent == 1) {
     if (!sink)
@@ -43,12 +86,16 @@ headopt::findDifference(const ConstantReader &weight, Direction direction,
   }
 
   if (group * width <= kPiece) {
+    if (limit)
+      total = std::min(total, std::max(group, limit / group * group));
     // Many groups at a time; inside a group each element but the last `stride`
     // is compared with its neighbour.
-    const uint64_t groups = kPiece / (group * width);
-    piece.resize(groups * group * width);
-    for (uint64_t first = 0; first < total; first += groups * group) {
-      uint64_t count = std::min(groups * group, total - first);
+    const uint64_t step = kPiece / (group * width) * group;
+    auto visit = [&](uint64_t unit, std::vector<char> &piece,
+                     std::vector<char> &) -> Found {
+      const uint64_t first = unit * step;
+      const uint64_t count = std::min(step, total - first);
+      piece.resize(step * width);
       if (llvm::Error err = weight.read(first, count, piece.data()))
         return std::move(err);
       for (uint64_t begin = 0; begin < count; begin += group) {
@@ -62,40 +109,44 @@ headopt::findDifference(const ConstantReader &weight, Direction direction,
         if (sink)
           sink(first + begin, stride, base);
       }
-    }
-    return std::nullopt;
+      return std::nullopt;
+    };
+    return visitUnits(context, llvm::divideCeil(total, step), visit);
   }
 
   // A group is larger than a piece: hold a stretch of its first slice and
   // compare the same stretch of every other slice with it.
   const uint64_t step = std::max<uint64_t>(1, kPiece / width);
-  std::vector<char> reference;
-  uint64_t looked = 0;
-  for (uint64_t outer = 0; outer < total; outer += group) {
-    for (uint64_t inner = 0; inner < stride; inner += step) {
-      uint64_t count = std::min(step, stride - inner);
-      reference.resize(count * width);
-      piece.resize(count * width);
-      if (llvm::Error err = weight.read(outer + inner, count, reference.data()))
+  const uint64_t stretches = llvm::divideCeil(stride, step);
+  uint64_t units = total / group * stretches;
+  if (limit)
+    units = std::min(units, std::max<uint64_t>(1, limit / (step * extent)));
+  auto visit = [&](uint64_t unit, std::vector<char> &reference,
+                   std::vector<char> &piece) -> Found {
+    const uint64_t outer = unit / stretches * group;
+    const uint64_t inner = unit % stretches * step;
+    uint64_t count = std::min(step, stride - inner);
+    if (limit)
+      count = std::min(count, std::max<uint64_t>(1, limit / extent));
+    reference.resize(step * width);
+    piece.resize(step * width);
+    if (llvm::Error err = weight.read(outer + inner, count, reference.data()))
+      return std::move(err);
+    for (uint64_t i = 1; i != extent; ++i) {
+      uint64_t first = outer + i * stride + inner;
+      if (llvm::Error err = weight.read(first, count, piece.data()))
         return std::move(err);
-      for (uint64_t i = 1; i != extent; ++i) {
-        uint64_t first = outer + i * stride + inner;
-        if (llvm::Error err = weight.read(first, count, piece.data()))
-          return std::move(err);
-        uint64_t byte = findByte(reference.data(), piece.data(), count * width);
-        if (byte != count * width) {
-          uint64_t index = byte / width;
-          return Difference{outer + inner + index, first + index};
-        }
-        looked += count;
-        if (limit && looked >= limit)
-          return std::nullopt;
+      uint64_t byte = findByte(reference.data(), piece.data(), count * width);
+      if (byte != count * width) {
+        uint64_t index = byte / width;
+        return Difference{outer + inner + index, first + index};
       }
-      if (sink)
-        sink(outer + inner, count, reference.data());
     }
-  }
-  return std::nullopt;
+    if (sink)
+      sink(outer + inner, count, reference.data());
+    return std::nullopt;
+  };
+  return visitUnits(context, units, visit);
 }
 
 llvm::Error headopt::forEachRepresentative(const ConstantReader &weight,

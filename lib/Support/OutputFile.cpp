@@ -58,7 +58,8 @@ Expected<OutputFile> OutputFile::create(StringRef path) {
 }
 
 OutputFile::OutputFile(OutputFile &&other)
-    : path(std::move(other.path)), temp(std::move(other.temp)), fd(other.fd) {
+    : path(std::move(other.path)), temp(std::move(other.temp)), fd(other.fd),
+      size(other.size), writebackFrom(other.writebackFrom) {
   other.temp.reset();
   other.fd = -1;
 }
@@ -70,6 +71,16 @@ OutputFile::~OutputFile() {
     ::close(fd);
 }
 
+void OutputFile::startWriteback() {
+  static constexpr uint64_t kStretch = 16 << 20;
+  if (!temp || size - writebackFrom < kStretch)
+    return;
+  // Only advice: what goes wrong here, commit() sees.
+  (void)::sync_file_range(fd, writebackFrom, size - writebackFrom,
+                          SYNC_FILE_RANGE_WRITE);
+  writebackFrom = size;
+}
+
 Error OutputFile::write(StringRef bytes) {
   while (!bytes.empty()) {
     ssize_t written =
@@ -77,6 +88,8 @@ Error OutputFile::write(StringRef bytes) {
     if (written < 0)
       return error(lastError());
     bytes = bytes.drop_front(written);
+    size += written;
+    startWriteback();
   }
   return Error::success();
 }
@@ -88,15 +101,24 @@ Error OutputFile::copyFrom(int source, uint64_t offset, uint64_t length,
         std::errc::io_error, "'%s' ends before byte %llu: it was cut short",
         sourceName.str().c_str(), (unsigned long long)(offset + length));
   };
-  bool inKernel = true;
-  std::vector<char> buffer;
+  // So that writing to the device starts while there is more to copy.
+  static constexpr uint64_t kMaxCopy = 16 << 20;
+  static constexpr uint64_t kBuffer = 1 << 20;
+  // The kernel moves (or shares) whole pages; when the bytes lie otherwise in
+  // theirs than they will here, it is slower than a copy through a buffer.
+  static constexpr uint64_t kPage = 4096;
+  bool inKernel = offset % kPage == size % kPage;
+  std::vector<char> buffer(inKernel ? 0 : std::min(length, kBuffer));
   while (length) {
     if (inKernel) {
       loff_t from = offset;
-      ssize_t copied = ::copy_file_range(source, &from, fd, nullptr, length, 0);
+      ssize_t copied = ::copy_file_range(source, &from, fd, nullptr,
+                                         std::min(length, kMaxCopy), 0);
       if (copied > 0) {
         offset += copied;
         length -= copied;
+        size += copied;
+        startWriteback();
         continue;
       }
       if (copied == 0)
@@ -107,7 +129,7 @@ Error OutputFile::copyFrom(int source, uint64_t offset, uint64_t length,
         return error(lastError());
       // Two file systems, a pipe, an old kernel: read and write instead.
       inKernel = false;
-      buffer.resize(1 << 20);
+      buffer.resize(kBuffer);
     }
     ssize_t got = sys::RetryAfterSignal(
         -1, ::pread, source, buffer.data(),

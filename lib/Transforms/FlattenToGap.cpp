@@ -10,6 +10,8 @@
 #include "headopt/Analysis/AxisMap.h"
 #include "headopt/Analysis/HeadAnalysis.h"
 #include "headopt/Transforms/Passes.h"
+#include "mlir/IR/AsmState.h"
+#include "mlir/IR/DialectResourceBlobManager.h"
 #include "mlir/IR/IRMapping.h"
 #include "mlir/IR/Remarks.h"
 
@@ -105,16 +107,33 @@ static Value createPooledMap(const Head &head, GraphEditor &editor) {
       b.getNamedAttr("axis", b.getI64IntegerAttr(1)));
 }
 
+/// Elements of a new weight. Attributes live as long as the context and are
+/// compared and hashed whole, so that a large weight becomes a resource, which
+/// takes the bytes over.
+static TypedAttr createElements(RankedTensorType type, std::vector<char> bytes,
+                                StringRef name) {
+  static constexpr size_t kLarge = 1 << 16;
+  if (bytes.size() < kLarge)
+    return DenseElementsAttr::getFromRawBuffer(type, bytes);
+  auto owned = std::make_unique<std::vector<char>>(std::move(bytes));
+  ArrayRef<char> data(*owned);
+  AsmResourceBlob blob(
+      data, alignof(std::max_align_t),
+      [owned = std::move(owned)](void *, size_t, size_t) {},
+      /*dataIsMutable=*/false);
+  return DenseResourceElementsAttr::get(type, name, std::move(blob));
+}
+
 /// Creates the pooled weight, written the way the old one is.
-static Value createPooledWeight(const Head &head, GraphEditor &editor) {
-  const PooledWeight &pooled = *head.pooledWeight;
+static Value createPooledWeight(Head &head, GraphEditor &editor) {
+  PooledWeight &pooled = *head.pooledWeight;
   Operation *source = pooled.source;
   auto dense = cast<onnx::NodeOpInterface>(head.layer.op);
   std::string hint = (dense.getDisplayName() + "/pooled_weight").str();
-  ArrayRef<char> bytes(pooled.bytes);
   if (!isa<onnx::ConstantOfShapeOp>(source))
     return editor.createConstantLike(
-        source, DenseElementsAttr::getFromRawBuffer(pooled.type, bytes), hint);
+        source, createElements(pooled.type, std::move(pooled.bytes), hint),
+        hint);
 
   OpBuilder b(source->getContext());
   Value shape = editor.createConstantLike(
@@ -124,7 +143,7 @@ static Value createPooledWeight(const Head &head, GraphEditor &editor) {
       hint + "_shape");
   b.setInsertionPoint(source);
   auto value = DenseElementsAttr::getFromRawBuffer(
-      RankedTensorType::get({1}, pooled.type.getElementType()), bytes);
+      RankedTensorType::get({1}, pooled.type.getElementType()), pooled.bytes);
   return onnx::ConstantOfShapeOp::create(
       b, source->getLoc(), TypeRange{pooled.type}, shape,
       ArrayRef{b.getNamedAttr("value", value),
@@ -132,7 +151,7 @@ static Value createPooledWeight(const Head &head, GraphEditor &editor) {
                                           editor.getUniqueName(hint))))});
 }
 
-static void rewriteHead(const Head &head, GraphEditor &editor) {
+static void rewriteHead(Head &head, GraphEditor &editor) {
   Value oldData = head.layer.data->get();
   Value oldWeight = head.layer.weight->get();
   head.layer.data->set(createPooledMap(head, editor));
@@ -199,7 +218,7 @@ struct FlattenToGapPass : headopt::impl::FlattenToGapBase<FlattenToGapPass> {
     if (onHeads)
       onHeads(analysis);
     std::optional<GraphEditor> editor;
-    for (const Head &head : analysis.getHeads()) {
+    for (Head &head : std::move(analysis).takeHeads()) {
       emitRemark(head);
       if (head.verdict != Verdict::Rewritable)
         continue;

@@ -78,7 +78,7 @@ static bool mayHaveInitializers(Block *block) {
 }
 
 Value GraphEditor::createInitializer(OpBuilder &b, Location loc,
-                                     DenseElementsAttr value, StringAttr name) {
+                                     TypedAttr value, StringAttr name) {
   auto function = dyn_cast<func::FuncOp>(b.getInsertionBlock()->getParentOp());
   int64_t version = onnx::getIRVersion(b.getInsertionBlock()->getParentOp());
   Value input;
@@ -94,15 +94,14 @@ Value GraphEditor::createInitializer(OpBuilder &b, Location loc,
 }
 
 Value GraphEditor::createConstantNode(OpBuilder &b, Location loc,
-                                      DenseElementsAttr value,
-                                      StringAttr name) {
+                                      TypedAttr value, StringAttr name) {
   return onnx::ConstantOp::create(
       b, loc, TypeRange{value.getType()}, ValueRange{},
       ArrayRef{b.getNamedAttr("value", value),
                b.getNamedAttr("outs", b.getArrayAttr(Attribute(name)))});
 }
 
-Value GraphEditor::createConstant(Operation *anchor, DenseElementsAttr value,
+Value GraphEditor::createConstant(Operation *anchor, TypedAttr value,
                                   const Twine &hint) {
   OpBuilder b(anchor);
   StringAttr name = getUniqueName(hint);
@@ -111,8 +110,7 @@ Value GraphEditor::createConstant(Operation *anchor, DenseElementsAttr value,
   return createConstantNode(b, anchor->getLoc(), value, name);
 }
 
-Value GraphEditor::createConstantLike(Operation *source,
-                                      DenseElementsAttr value,
+Value GraphEditor::createConstantLike(Operation *source, TypedAttr value,
                                       const Twine &hint) {
   OpBuilder b(source->getContext());
   b.setInsertionPointAfter(source);

@@ -39,14 +39,12 @@ public:
   /// A constant with the elements `value`, next to `source` (an initializer,
   /// Constant or ConstantOfShape): an initializer where `source` is one or has
   /// one as its shape, else a Constant node.
-  mlir::Value createConstantLike(mlir::Operation *source,
-                                 mlir::DenseElementsAttr value,
+  mlir::Value createConstantLike(mlir::Operation *source, mlir::TypedAttr value,
                                  const llvm::Twine &hint);
 
   /// A constant just before `anchor`: an initializer where its graph may have
   /// one, else a Constant node.
-  mlir::Value createConstant(mlir::Operation *anchor,
-                             mlir::DenseElementsAttr value,
+  mlir::Value createConstant(mlir::Operation *anchor, mlir::TypedAttr value,
                              const llvm::Twine &hint);
 
   /// Erases the operation that defines `value` if nothing uses it any more, and
@@ -59,11 +57,9 @@ private:
   getNames(onnx::NodeOpInterface anchor, llvm::StringRef suffix,
            llvm::ArrayRef<mlir::NamedAttribute> attributes);
   mlir::Value createInitializer(mlir::OpBuilder &b, mlir::Location loc,
-                                mlir::DenseElementsAttr value,
-                                mlir::StringAttr name);
+                                mlir::TypedAttr value, mlir::StringAttr name);
   mlir::Value createConstantNode(mlir::OpBuilder &b, mlir::Location loc,
-                                 mlir::DenseElementsAttr value,
-                                 mlir::StringAttr name);
+                                 mlir::TypedAttr value, mlir::StringAttr name);
   void forgetValueInfo(mlir::Block *graph, llvm::StringRef name);
 
   mlir::MLIRContext *context;

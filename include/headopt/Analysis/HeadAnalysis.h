@@ -141,6 +141,9 @@ public:
 
   llvm::ArrayRef<Head> getHeads() const { return heads; }
 
+  /// The heads, for a caller that wants to take their weights along.
+  std::vector<Head> takeHeads() && { return std::move(heads); }
+
 private:
   std::vector<Head> heads;
 };

@@ -43,10 +43,12 @@ using RepresentativeSink =
 /// Looks for two elements that differ along `direction`, comparing bits (so
 /// NaN equals itself, and +0.0 differs from -0.0). Stops at the first. At most
 /// about `limit` elements are looked at, 0 means all of them. Elements with
-/// coordinate 0 are handed to `sink` when there is one, in ascending order.
+/// coordinate 0 are handed to `sink` when there is one, in any order. With a
+/// `context` its threads share the work and call `sink` at the same time.
 llvm::Expected<std::optional<Difference>>
 findDifference(const ConstantReader &weight, Direction direction,
-               uint64_t limit = 0, RepresentativeSink sink = nullptr);
+               uint64_t limit = 0, RepresentativeSink sink = nullptr,
+               mlir::MLIRContext *context = nullptr);
 
 /// Calls `sink` for all elements whose coordinate is 0 in every one of
 /// `directions`, in ascending order.

@@ -44,11 +44,16 @@ private:
              int fd)
       : path(std::move(path)), temp(std::move(temp)), fd(fd) {}
   llvm::Error error(std::error_code ec) const;
+  /// Has the system begin to write out what it still holds in memory, so that
+  /// commit() waits less.
+  void startWriteback();
 
   std::string path;
   /// Empty when the target is written directly.
   std::optional<llvm::sys::fs::TempFile> temp;
   int fd;
+  /// Bytes written so far, and those of them already on their way out.
+  uint64_t size = 0, writebackFrom = 0;
 };
 
 } // namespace headopt

@@ -347,6 +347,16 @@ static std::string *findEntry(TensorProto &tensor, StringRef key) {
   return nullptr;
 }
 
+/// Where the bytes of `tensor` are when they were left out of it.
+static std::optional<wire::Piece> findMarker(TensorProto &tensor) {
+  std::string *file = findEntry(tensor, wire::kFileKey);
+  if (!file)
+    return std::nullopt;
+  return wire::Piece::fromMarker(
+      *file, std::stoull(*findEntry(tensor, wire::kOffsetKey)),
+      std::stoull(*findEntry(tensor, wire::kLengthKey)));
+}
+
 static bool sameFolder(StringRef a, StringRef b) {
   auto orDot = [](StringRef path) { return path.empty() ? "." : path; };
   bool same = false;
@@ -420,10 +430,8 @@ static void placeTensors(ModelProto &model, StringRef sourceDir,
     return;
   forEachTensor(model, [&](TensorProto &tensor) {
     wire::Piece piece;
-    if (std::string *file = findEntry(tensor, wire::kFileKey)) {
-      piece.file = *file;
-      piece.offset = std::stoull(*findEntry(tensor, wire::kOffsetKey));
-      piece.length = std::stoull(*findEntry(tensor, wire::kLengthKey));
+    if (std::optional<wire::Piece> marked = findMarker(tensor)) {
+      piece = std::move(*marked);
       tensor.clear_external_data();
     } else if (tensor.raw_data().size() >= wire::kLargeTensor) {
       piece.bytes = std::move(*tensor.mutable_raw_data());
@@ -457,6 +465,7 @@ static void writePieces(OutputFile &file,
   for (const wire::Piece &piece : pieces) {
     if (piece.file.empty()) {
       check(file.write(piece.bytes));
+      check(file.write(piece.memory));
       continue;
     }
     if (!source || openPath != piece.file) {
@@ -473,22 +482,25 @@ static void writePieces(OutputFile &file,
   }
 }
 
-/// Replaces references into the model file by the bytes, for formats that hold
-/// everything in the message.
+/// Replaces references to bytes by the bytes, for formats that hold everything
+/// in the message.
 static void inlineTensors(ModelProto &model) {
   forEachTensor(model, [&](TensorProto &tensor) {
-    std::string *file = findEntry(tensor, wire::kFileKey);
-    if (!file)
+    std::optional<wire::Piece> piece = findMarker(tensor);
+    if (!piece)
       return;
-    uint64_t offset = std::stoull(*findEntry(tensor, wire::kOffsetKey));
-    uint64_t length = std::stoull(*findEntry(tensor, wire::kLengthKey));
-    auto buffer = llvm::MemoryBuffer::getFileSlice(*file, length, offset);
+    tensor.clear_external_data();
+    if (piece->file.empty()) {
+      tensor.set_raw_data(piece->memory.data(), piece->memory.size());
+      return;
+    }
+    auto buffer = llvm::MemoryBuffer::getFileSlice(piece->file, piece->length,
+                                                   piece->offset);
     if (!buffer)
-      fail("cannot read tensor data from '" + *file +
+      fail("cannot read tensor data from '" + piece->file +
            "': " + buffer.getError().message());
     tensor.set_raw_data((*buffer)->getBufferStart(),
                         (*buffer)->getBufferSize());
-    tensor.clear_external_data();
   });
 }
 

@@ -453,7 +453,17 @@ TensorProto headopt::onnx::exportTensor(Attribute attr) {
     if (!blob)
       fail("the resource '" + resource.getRawHandle().getKey() +
            "' has no data; it was elided when the file was printed");
-    tensor.set_raw_data(blob->getData().data(), blob->getData().size());
+    ArrayRef<char> bytes = blob->getData();
+    checkSize(bytes.size(), type);
+    // protobuf would copy them, more than once.
+    if (bytes.size() >= wire::kLargeTensor) {
+      addEntry(tensor, wire::kFileKey, "");
+      addEntry(tensor, wire::kOffsetKey,
+               Twine(reinterpret_cast<uintptr_t>(bytes.data())));
+      addEntry(tensor, wire::kLengthKey, Twine(bytes.size()));
+    } else {
+      tensor.set_raw_data(bytes.data(), bytes.size());
+    }
   }
   return tensor;
 }

@@ -41,8 +41,9 @@ mlir::RankedTensorType getTensorType(const ::onnx::TensorProto &tensor,
 mlir::Attribute importTensor(const ::onnx::TensorProto &tensor,
                              llvm::StringRef dir, mlir::MLIRContext *context);
 
-/// The inverse of importTensor(). Throws std::runtime_error for a resource that
-/// is missing.
+/// The inverse of importTensor(). Large data is left where it is and pointed at
+/// as wire::splice() expects; it must stay there until then. Throws
+/// std::runtime_error for a resource that is missing or of another size.
 ::onnx::TensorProto exportTensor(mlir::Attribute attr);
 
 } // namespace headopt::onnx

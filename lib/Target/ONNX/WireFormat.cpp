@@ -9,6 +9,7 @@
 
 #include "WireFormat.h"
 #include "llvm/Support/ErrorHandling.h"
+#include <optional>
 #include <stdexcept>
 
 using namespace llvm;
@@ -257,49 +258,68 @@ std::string wire::split(StringRef model, StringRef file) {
 
 using Pieces = std::vector<wire::Piece>;
 
+wire::Piece wire::Piece::fromMarker(StringRef file, uint64_t offset,
+                                    uint64_t length) {
+  Piece piece;
+  if (file.empty()) {
+    piece.memory = StringRef(
+        reinterpret_cast<const char *>(static_cast<uintptr_t>(offset)), length);
+    return piece;
+  }
+  piece.file = file.str();
+  piece.offset = offset;
+  piece.length = length;
+  return piece;
+}
+
+static bool isReference(const wire::Piece &piece) {
+  return !piece.file.empty() || !piece.memory.empty();
+}
+
 static void append(Pieces &pieces, StringRef bytes) {
-  if (pieces.empty() || !pieces.back().file.empty())
+  if (pieces.empty() || isReference(pieces.back()))
     pieces.emplace_back();
   pieces.back().bytes += bytes;
 }
 
 static void append(Pieces &pieces, Pieces &&more) {
   for (wire::Piece &piece : more) {
-    if (piece.file.empty())
-      append(pieces, piece.bytes);
-    else
+    if (isReference(piece))
       pieces.push_back(std::move(piece));
+    else
+      append(pieces, piece.bytes);
   }
 }
 
 static Pieces spliceTensor(StringRef tensor) {
-  wire::Piece data;
+  std::optional<StringRef> file;
+  uint64_t offset = 0, length = 0;
   for (Reader reader(tensor); !reader.done();) {
     Reader::Field field = reader.next();
     if (field.wireType != 2 || field.number != ExternalData)
       continue;
     auto [key, value] = readEntry(field.content);
     if (key == wire::kFileKey)
-      data.file = value.str();
+      file = value;
     else if (key == wire::kOffsetKey)
-      value.getAsInteger(10, data.offset);
+      value.getAsInteger(10, offset);
     else if (key == wire::kLengthKey)
-      value.getAsInteger(10, data.length);
+      value.getAsInteger(10, length);
   }
   Pieces pieces;
-  if (data.file.empty()) {
+  if (!file) {
     append(pieces, tensor);
     return pieces;
   }
   // protobuf writes fields by number; the bytes go where it would put them.
   auto insertData = [&] {
-    if (data.file.empty())
+    if (!file)
       return;
     std::string header;
-    writeHeader(header, RawData, data.length);
+    writeHeader(header, RawData, length);
     append(pieces, header);
-    pieces.push_back(std::move(data));
-    data = wire::Piece();
+    pieces.push_back(wire::Piece::fromMarker(*file, offset, length));
+    file.reset();
   };
   for (Reader reader(tensor); !reader.done();) {
     Reader::Field field = reader.next();

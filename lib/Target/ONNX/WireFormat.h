@@ -26,8 +26,9 @@ inline constexpr uint64_t kLargeTensor = 1024;
 inline constexpr int kMaxDepth = 2000;
 
 /// The keys of `TensorProto.external_data` that a skeleton uses: the bytes are
-/// in file kFileKey at [offset, offset + length). A model that uses kFileKey
-/// itself is refused.
+/// in file kFileKey at [offset, offset + length), or, when that is empty, in
+/// this process at the address kOffsetKey. A model that uses kFileKey itself is
+/// refused.
 inline constexpr llvm::StringLiteral kFileKey = "headopt.file";
 inline constexpr llvm::StringLiteral kOffsetKey = "headopt.offset";
 inline constexpr llvm::StringLiteral kLengthKey = "headopt.length";
@@ -36,15 +37,22 @@ inline constexpr llvm::StringLiteral kLengthKey = "headopt.length";
 /// `file`. Throws std::runtime_error when the bytes are not well formed.
 std::string split(llvm::StringRef model, llvm::StringRef file);
 
-/// A stretch of output: `bytes`, or when `file` is set `length` bytes of it
-/// from `offset` on.
+/// A stretch of output: `length` bytes of `file` from `offset` on when that is
+/// set, otherwise `bytes` or `memory` (which others own), one of them empty.
 struct Piece {
   std::string bytes;
+  llvm::StringRef memory;
   std::string file;
   uint64_t offset = 0;
   uint64_t length = 0;
 
-  uint64_t size() const { return file.empty() ? bytes.size() : length; }
+  uint64_t size() const {
+    return file.empty() ? bytes.size() + memory.size() : length;
+  }
+
+  /// From the values of kFileKey, kOffsetKey and kLengthKey.
+  static Piece fromMarker(llvm::StringRef file, uint64_t offset,
+                          uint64_t length);
 };
 
 /// The pieces that make up the model whose skeleton is `skeleton`.
