@@ -434,10 +434,12 @@ void Importer::importNode(const NodeProto &node, const NodeProto *inferred,
              llvm::is_contained(typed.getAttributeNames(), attr.getName());
     });
     all.append(attributes.begin(), attributes.end());
-    // Kinds of attributes are checked without a word: what does not fit is
-    // simply not typed.
+    // Checked without a word: what does not fit is simply not typed.
+    ScopedDiagnosticHandler silent(b.getContext(),
+                                   [](Diagnostic &) { return success(); });
+    // The diagnostic has to be a real one: an inactive one counts as success.
     if (known && succeeded(typed.verifyInherentAttrs(
-                     all, [&] { return InFlightDiagnostic(); }))) {
+                     all, [&] { return mlir::emitError(loc); }))) {
       OperationState typedState(loc, typed);
       typedState.operands = state.operands;
       typedState.types = state.types;
@@ -445,8 +447,6 @@ void Importer::importNode(const NodeProto &node, const NodeProto *inferred,
       op = b.create(typedState);
       // Numbers of operands and results are the schema's business; where there
       // is none, the generic operation takes any.
-      ScopedDiagnosticHandler silent(b.getContext(),
-                                     [](Diagnostic &) { return success(); });
       if (failed(typed.verifyInvariants(op))) {
         op->erase();
         op = nullptr;

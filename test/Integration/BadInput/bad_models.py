@@ -1092,3 +1092,23 @@ EXTERNAL: dict[str, BrokenExternal] = {
     # A reader that simply opens a FIFO waits for ever.
     "location_is_a_fifo": BrokenExternal(_at(offset=0, length=2048), lambda folder: os.mkfifo(folder / "w.bin")),
 }
+
+
+# ----------------------------------------------------------------------------
+# Attributes of another type than the schema's
+# ----------------------------------------------------------------------------
+
+
+@refused("flat", "axis")
+def attribute_of_another_type():
+    """Read as absent, the attribute would be lost and the default used."""
+    node = helper.make_node("Flatten", ["x"], ["y"], name="flat")
+    node.attribute.append(helper.make_attribute("axis", 1.5))
+    return relus(node)
+
+
+@refused("flat", "axis")
+def attribute_that_is_a_list():
+    node = helper.make_node("Flatten", ["x"], ["y"], name="flat")
+    node.attribute.append(helper.make_attribute("axis", [1, 2]))
+    return relus(node)
