@@ -20,6 +20,7 @@
 #include "mlir/IR/Remarks.h"
 #include "mlir/IR/Verifier.h"
 #include "mlir/Parser/Parser.h"
+#include "mlir/Pass/PassInstrumentation.h"
 #include "mlir/Pass/PassManager.h"
 #include "mlir/Support/Timing.h"
 #include "mlir/Tools/mlir-opt/MlirOptMain.h"
@@ -88,6 +89,17 @@ static std::string onOneLine(std::string text) {
   return text;
 }
 
+/// Calls back just before flatten-to-gap runs.
+struct BeforeFlattenToGap : PassInstrumentation {
+  explicit BeforeFlattenToGap(std::function<void(Operation *)> callback)
+      : callback(std::move(callback)) {}
+  void runBeforePass(Pass *pass, Operation *op) override {
+    if (pass->getArgument() == "flatten-to-gap")
+      callback(op);
+  }
+  std::function<void(Operation *)> callback;
+};
+
 /// One run of the tool.
 class Tool {
 public:
@@ -103,6 +115,8 @@ private:
                 Kind outputKind, bool inFile);
   void reportOnOneLine(MLIRContext &context);
   LogicalResult runPasses(ModuleOp module, bool isONNX);
+  HeadAnalysis analyse(Operation *module) const;
+  void collectHeads(const HeadAnalysis &analysis);
   LogicalResult writeModule(ModuleOp module, Kind kind);
   LogicalResult copyInput(StringRef bytes);
   LogicalResult writeFile(StringRef path, StringRef bytes);
@@ -181,27 +195,46 @@ LogicalResult Tool::runPasses(ModuleOp module, bool isONNX) {
     return failure();
   FlattenToGapOptions passOptions;
   passOptions.residual = !options.noResidual;
-  if (isONNX && pm.empty() && !options.noRewrite) {
-    analysed = true;
-    pm.addPass(
-        createFlattenToGap(passOptions, [&](const HeadAnalysis &analysis) {
-          report.heads = describeHeads(analysis);
-          if (!options.verify)
-            return;
-          for (const Head &head : analysis.getHeads()) {
-            if (head.verdict != Verdict::Rewritable)
-              continue;
-            auto node = cast<onnx::NodeOpInterface>(head.layer.op);
-            llvm::Expected<HeadVerifier> verifier = HeadVerifier::create(head);
-            if (verifier)
-              verifiers.emplace_back(node.getDisplayName().str(),
-                                     std::move(*verifier));
-            else
-              verifyError = llvm::toString(verifier.takeError());
-          }
-        }));
+  if (isONNX && !options.noRewrite) {
+    if (pm.empty())
+      pm.addPass(
+          createFlattenToGap(passOptions, [&](const HeadAnalysis &analysis) {
+            collectHeads(analysis);
+          }));
+    else
+      // The pass was made from its name, so that it cannot be told to report.
+      pm.addInstrumentation(std::make_unique<BeforeFlattenToGap>(
+          [&](Operation *op) { collectHeads(analyse(op)); }));
   }
   return pm.run(module);
+}
+
+HeadAnalysis Tool::analyse(Operation *module) const {
+  HeadAnalysisOptions analysisOptions;
+  analysisOptions.residual = !options.noResidual;
+  return HeadAnalysis(module, analysisOptions);
+}
+
+/// Keeps what the report and --verify need of heads that are about to be
+/// rewritten.
+void Tool::collectHeads(const HeadAnalysis &analysis) {
+  // A second flatten-to-gap would only find what the first one left.
+  if (analysed)
+    return;
+  analysed = true;
+  report.heads = describeHeads(analysis);
+  if (!options.verify)
+    return;
+  for (const Head &head : analysis.getHeads()) {
+    if (head.verdict != Verdict::Rewritable)
+      continue;
+    auto node = cast<onnx::NodeOpInterface>(head.layer.op);
+    llvm::Expected<HeadVerifier> verifier = HeadVerifier::create(head);
+    if (verifier)
+      verifiers.emplace_back(node.getDisplayName().str(), std::move(*verifier));
+    else
+      verifyError = llvm::toString(verifier.takeError());
+  }
 }
 
 LogicalResult Tool::writeModule(ModuleOp module, Kind kind) {
@@ -349,11 +382,6 @@ int Tool::runOnONNX(std::unique_ptr<llvm::MemoryBuffer> buffer, Kind inputKind,
   if (failed(verifyHeads()))
     return BadInput;
   bool changed = OperationFingerPrint(*module) != before;
-  if (!analysed && !options.noRewrite && !options.report.empty()) {
-    HeadAnalysisOptions analysisOptions;
-    analysisOptions.residual = !options.noResidual;
-    report.heads = describeHeads(HeadAnalysis(*module, analysisOptions));
-  }
   report.parametersAfter = countParameters(*module);
 
   // Known to be writable before anything else is written.
@@ -394,7 +422,7 @@ int Tool::runOnONNX(std::unique_ptr<llvm::MemoryBuffer> buffer, Kind inputKind,
     if (error)
       return fail(BadInput, llvm::toString(std::move(error)));
   }
-  if (!options.quiet && !options.noRewrite)
+  if (!options.quiet && analysed)
     report.print(llvm::errs());
   if (options.requireRewrite && report.count(Verdict::Rewritable) == 0)
     return NothingRewritten;
@@ -462,8 +490,9 @@ int Tool::run() {
     inputKind = getKindOfContent((*buffer)->getBuffer());
   if (inputKind == Kind::ONNX || inputKind == Kind::ONNXText)
     return runOnONNX(std::move(*buffer), inputKind, outputKind, isFile);
-  if (inputKind == Kind::MLIRBytecode && (*buffer)->getBufferSize() == 0)
-    return fail(BadInput, options.input + ": is empty");
+  if ((*buffer)->getBufferSize() == 0 &&
+      (options.input == "-" || inputKind == Kind::MLIRBytecode))
+    return fail(BadInput, options.input + ": is empty; give it a model");
   // The MLIR lexer looks for the terminator.
   return runOnMLIR(llvm::MemoryBuffer::getMemBufferCopy((*buffer)->getBuffer(),
                                                         options.input),
