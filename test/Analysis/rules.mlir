@@ -112,3 +112,16 @@ module attributes {onnx.model = {ir_version = 3 : i64, opset_imports = [{domain 
     return %y : tensor<?x1xf32>
   }
 }
+
+// -----
+
+// CHECK: [Missed] FlattenHead{{.*}}Function=bf16{{.*}}Reason="L9: opset 12 has no bfloat16 ReduceMean; opset 13 has"
+module attributes {onnx.model = {ir_version = 7 : i64, opset_imports = [{domain = "", version = 12 : i64}]}} {
+  func.func @bf16(%x: tensor<?x2x2x2xbf16>) -> tensor<?x1xbf16> {
+    %w = onnx.initializer "w" dense<1.0> : tensor<8x1xbf16> -> tensor<8x1xbf16>
+    %s = onnx.initializer "s" dense<[-1, 8]> : tensor<2xi64> -> tensor<2xi64>
+    %f = onnx.Reshape(%x, %s) : (tensor<?x2x2x2xbf16>, tensor<2xi64>) -> tensor<?x8xbf16>
+    %y = onnx.MatMul(%f, %w) {node_name = "bf16"} : (tensor<?x8xbf16>, tensor<8x1xbf16>) -> tensor<?x1xbf16>
+    return %y : tensor<?x1xbf16>
+  }
+}

@@ -26,6 +26,7 @@ from headopt import (
     assert_true_difference,
     assert_ulp_refused,
     find_node,
+    invoke,
     make_head,
     make_tensor,
     run,
@@ -476,3 +477,24 @@ def test_names_stay(tmp_path):
         ""
     ]
     assert onnx.load(result.target).graph.output[0].name == "y"
+
+
+def test_large_pooled_weight(tmp_path):
+    """A pooled weight of 64 KiB or more is a resource, written without protobuf:
+    it arrives whole in ONNX, and by way of MLIR text and ONNX text.
+    """
+    head = make_head(extents=(512, 2, 2), outputs=40)
+    result = run(tmp_path, head.model)
+    assert_rewritten(result, head)
+    mlir, text = tmp_path / "out.mlir", tmp_path / "out.onnxtxt"
+    for target, source in (
+        (mlir, result.source),
+        (text, mlir),
+        (tmp_path / "again.onnx", text),
+    ):
+        done = invoke([source, "-o", target, *([] if source == result.source else ["--no-rewrite"])])
+        assert done.returncode == 0, done.stderr
+    again = onnx.load(tmp_path / "again.onnx")
+    assert [onnx.numpy_helper.to_array(i).tolist() for i in again.graph.initializer] == [
+        onnx.numpy_helper.to_array(i).tolist() for i in result.after.graph.initializer
+    ]

@@ -7,6 +7,7 @@
 #include "headopt/Analysis/WeightScan.h"
 #include "mlir/IR/MLIRContext.h"
 #include "gtest/gtest.h"
+#include <atomic>
 #include <cmath>
 
 using namespace mlir;
@@ -95,6 +96,39 @@ TEST_F(WeightScanTest, HandlesGroupsLargerThanAPiece) {
   std::optional<Difference> difference = find(read(values), {slice, 3});
   ASSERT_TRUE(difference);
   EXPECT_EQ(difference->second, 5 * slice + 399999);
+}
+
+TEST_F(WeightScanTest, ThreadsFindTheFirstDifference) {
+  // 32 MB, which are 32 units of work in groups of four floats.
+  std::vector<float> values(8 << 20, 1.0f);
+  // Early, late, and in the last group, so that threads race for the first.
+  for (size_t at : {7000002, 7000102, 8388607})
+    values[at] = 2.0f;
+  ConstantReader reader = read(values);
+  for (int i = 0; i != 10; ++i) {
+    llvm::Expected<std::optional<Difference>> found =
+        findDifference(reader, {1, 4}, 0, nullptr, &context);
+    ASSERT_TRUE(static_cast<bool>(found));
+    ASSERT_TRUE(*found);
+    EXPECT_EQ((*found)->second, 7000002u);
+  }
+}
+
+TEST_F(WeightScanTest, ThreadsSeeEveryRepresentativeOnce) {
+  std::vector<float> values(8 << 20);
+  for (size_t i = 0; i != values.size(); ++i)
+    values[i] = static_cast<float>(i / 4);
+  std::vector<std::atomic<int>> seen(values.size() / 4);
+  llvm::Expected<std::optional<Difference>> found = findDifference(
+      read(values), {1, 4}, 0,
+      [&](uint64_t first, uint64_t count, const char *) {
+        for (uint64_t i = 0; i != count; ++i)
+          ++seen[(first + i) / 4];
+      },
+      &context);
+  ASSERT_TRUE(static_cast<bool>(found));
+  EXPECT_FALSE(*found);
+  EXPECT_TRUE(llvm::all_of(seen, [](const auto &n) { return n == 1; }));
 }
 
 TEST_F(WeightScanTest, RepresentativesHaveCoordinateZero) {
