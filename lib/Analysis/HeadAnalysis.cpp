@@ -554,7 +554,7 @@ bool Judge::alignWeight() {
 SmallVector<Direction> Judge::getDirections(ArrayRef<unsigned> digits) const {
   SmallVector<Direction> directions;
   for (unsigned digit : digits)
-    if (auto it = aligned.find(digit); it != aligned.end())
+    if (const auto *it = aligned.find(digit); it != aligned.end())
       for (unsigned weightDigit : it->second)
         directions.push_back(weight->getDirection(weightDigit));
   return directions;
@@ -629,7 +629,7 @@ void Judge::startPooledWeight(const Plan &plan) {
   for (size_t axis = 1; axis != view.size(); ++axis)
     if (!llvm::is_contained(plan.axes, static_cast<int64_t>(axis)))
       for (unsigned digit : view[axis])
-        if (auto it = aligned.find(digit); it != aligned.end())
+        if (const auto *it = aligned.find(digit); it != aligned.end())
           llvm::append_range(kept, it->second);
   AxisMap::Axis outputs = weight->outputs();
 
@@ -766,7 +766,7 @@ void Judge::recordDifference(const ConstantReader &reader, unsigned digit,
   for (size_t i = 1; i != view.size(); ++i) {
     int64_t value = 0;
     for (unsigned mapDigit : view[i])
-      if (auto it = aligned.find(mapDigit); it != aligned.end())
+      if (const auto *it = aligned.find(mapDigit); it != aligned.end())
         value = value * getFeatureExtent(mapDigit) + coordinate(it->second);
     found.position.push_back(value);
   }

@@ -73,7 +73,7 @@ headopt::findDifference(const ConstantReader &weight, Direction direction,
                         uint64_t limit, RepresentativeSink sink,
                         MLIRContext *context) {
   const uint64_t width = weight.getElementBytes();
-  const auto [stride, extent] = direction;
+  const uint64_t stride = direction.stride, extent = direction.extent;
   const uint64_t group = stride * extent;
   uint64_t total = weight.getNumElements();
 
