@@ -61,7 +61,8 @@ Attribute headopt::onnx::importAttribute(const AttributeProto &proto,
   return value;
 }
 
-AttributeProto headopt::onnx::exportAttribute(NamedAttribute attr) {
+AttributeProto headopt::onnx::exportAttribute(NamedAttribute attr,
+                                              std::vector<StringRef> *memory) {
   AttributeProto proto;
   Attribute value = attr.getValue();
   if (auto number = dyn_cast<FloatAttr>(value)) {
@@ -89,7 +90,7 @@ AttributeProto headopt::onnx::exportAttribute(NamedAttribute attr) {
     mergeText(other.getText().getValue(), proto);
   } else if (isTensorAttribute(value)) {
     proto.set_type(AttributeProto::TENSOR);
-    *proto.mutable_t() = exportTensor(value);
+    *proto.mutable_t() = exportTensor(value, memory);
   } else {
     throw std::runtime_error("the attribute '" + attr.getName().str() +
                              "' has no ONNX counterpart");

@@ -9,6 +9,7 @@
 
 #include "mlir/IR/BuiltinAttributes.h"
 #include "onnx/onnx_pb.h"
+#include <vector>
 
 namespace headopt::onnx {
 
@@ -20,8 +21,10 @@ mlir::Attribute importAttribute(const ::onnx::AttributeProto &proto,
                                 llvm::StringRef dir,
                                 mlir::MLIRContext *context);
 
-/// The inverse of importAttribute().
-::onnx::AttributeProto exportAttribute(mlir::NamedAttribute attr);
+/// The inverse of importAttribute(); `memory` as for exportTensor().
+::onnx::AttributeProto
+exportAttribute(mlir::NamedAttribute attr,
+                std::vector<llvm::StringRef> *memory = nullptr);
 
 } // namespace headopt::onnx
 

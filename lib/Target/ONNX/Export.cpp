@@ -52,6 +52,9 @@ public:
 
   ModelProto exportModel();
 
+  /// Data of the model's tensors that was left out of it.
+  ArrayRef<StringRef> getMemory() const { return memory; }
+
 private:
   void collectNames();
   std::string getName(Value value);
@@ -69,6 +72,7 @@ private:
   llvm::StringSet<> usedNames;
   llvm::DenseMap<Value, std::string> madeUpNames;
   unsigned nextName = 0;
+  std::vector<StringRef> memory;
 };
 
 } // namespace
@@ -111,9 +115,10 @@ static void exportNodeHeader(NodeOpInterface node, NodeProto &proto) {
 }
 
 /// Appends the attributes of `node`; `addGraphs` appends those that hold the
-/// given name's subgraphs.
+/// given name's subgraphs. `memory` is as for exportTensor().
 static void
 exportNodeAttributes(NodeOpInterface node, NodeProto &proto,
+                     std::vector<StringRef> *memory,
                      llvm::function_ref<void(StringRef)> addGraphs) {
   SmallVector<NamedAttribute> attributes = node.getNodeAttributes();
   SmallVector<StringRef> graphNames;
@@ -130,7 +135,7 @@ exportNodeAttributes(NodeOpInterface node, NodeProto &proto,
       return addGraphs(name);
     for (NamedAttribute attr : attributes)
       if (attr.getName() == name)
-        *proto.add_attribute() = exportAttribute(attr);
+        *proto.add_attribute() = exportAttribute(attr, memory);
   };
   if (auto order = node->getAttrOfType<ArrayAttr>("attr_order")) {
     for (auto name : order.getAsRange<StringAttr>())
@@ -154,7 +159,7 @@ NodeProto headopt::onnx::exportNodeForSchema(Operation *op) {
     proto.add_input(isa<NoneType>(operand.getType()) ? "" : "x");
   for (Value result : op->getResults())
     proto.add_output(isa<NoneType>(result.getType()) ? "" : "y");
-  exportNodeAttributes(node, proto, [&](StringRef name) {
+  exportNodeAttributes(node, proto, nullptr, [&](StringRef name) {
     AttributeProto *attr = proto.add_attribute();
     attr->set_name(name.str());
     attr->set_type(AttributeProto::GRAPH);
@@ -169,7 +174,7 @@ void Exporter::exportNode(NodeOpInterface node, NodeProto &proto) {
     proto.add_input(getName(operand));
   for (Value result : node->getResults())
     proto.add_output(getName(result));
-  exportNodeAttributes(node, proto, [&](StringRef name) {
+  exportNodeAttributes(node, proto, &memory, [&](StringRef name) {
     auto generic = cast<NodeOp>(*node);
     AttributeProto *attr = proto.add_attribute();
     attr->set_name(name.str());
@@ -220,7 +225,7 @@ void Exporter::exportBlock(
       if (!graph)
         fail("a model-local function holds the initializer '" + init.getName() +
              "'; write it as a Constant node");
-      TensorProto tensor = exportTensor(init.getValue());
+      TensorProto tensor = exportTensor(init.getValue(), &memory);
       tensor.set_name(init.getName().str());
       *graph->add_initializer() = std::move(tensor);
     } else if (auto sparse = dyn_cast<SparseInitializerOp>(op)) {
@@ -348,13 +353,21 @@ static std::string *findEntry(TensorProto &tensor, StringRef key) {
 }
 
 /// Where the bytes of `tensor` are when they were left out of it.
-static std::optional<wire::Piece> findMarker(TensorProto &tensor) {
+static std::optional<wire::Piece> findMarker(TensorProto &tensor,
+                                             ArrayRef<StringRef> memory) {
   std::string *file = findEntry(tensor, wire::kFileKey);
   if (!file)
     return std::nullopt;
-  return wire::Piece::fromMarker(
-      *file, std::stoull(*findEntry(tensor, wire::kOffsetKey)),
-      std::stoull(*findEntry(tensor, wire::kLengthKey)));
+  // MLIR text may say anything.
+  auto number = [&](StringRef key) {
+    std::string *text = findEntry(tensor, key);
+    uint64_t value;
+    if (!text || StringRef(*text).getAsInteger(10, value))
+      fail("a tensor has no number for '" + key + "'");
+    return value;
+  };
+  return wire::Piece::fromMarker(*file, number(wire::kOffsetKey),
+                                 number(wire::kLengthKey), memory);
 }
 
 static bool sameFolder(StringRef a, StringRef b) {
@@ -407,8 +420,9 @@ struct DataFile {
 
 /// Moves external data into `data` when it would not be found from the output's
 /// folder, and everything large when the message would be too long.
-static void placeTensors(ModelProto &model, StringRef sourceDir,
-                         StringRef outputDir, DataFile &data) {
+static void placeTensors(ModelProto &model, ArrayRef<StringRef> memory,
+                         StringRef sourceDir, StringRef outputDir,
+                         DataFile &data) {
   if (!sameFolder(sourceDir, outputDir))
     forEachTensor(model, [&](TensorProto &tensor) {
       if (!isExternal(tensor))
@@ -423,14 +437,14 @@ static void placeTensors(ModelProto &model, StringRef sourceDir,
 
   uint64_t size = model.ByteSizeLong();
   forEachTensor(model, [&](TensorProto &tensor) {
-    if (std::string *length = findEntry(tensor, wire::kLengthKey))
-      size += std::stoull(*length);
+    if (std::optional<wire::Piece> marked = findMarker(tensor, memory))
+      size += marked->size();
   });
   if (size <= kMessageLimit)
     return;
   forEachTensor(model, [&](TensorProto &tensor) {
     wire::Piece piece;
-    if (std::optional<wire::Piece> marked = findMarker(tensor)) {
+    if (std::optional<wire::Piece> marked = findMarker(tensor, memory)) {
       piece = std::move(*marked);
       tensor.clear_external_data();
     } else if (tensor.raw_data().size() >= wire::kLargeTensor) {
@@ -484,9 +498,9 @@ static void writePieces(OutputFile &file,
 
 /// Replaces references to bytes by the bytes, for formats that hold everything
 /// in the message.
-static void inlineTensors(ModelProto &model) {
+static void inlineTensors(ModelProto &model, ArrayRef<StringRef> memory) {
   forEachTensor(model, [&](TensorProto &tensor) {
-    std::optional<wire::Piece> piece = findMarker(tensor);
+    std::optional<wire::Piece> piece = findMarker(tensor, memory);
     if (!piece)
       return;
     tensor.clear_external_data();
@@ -507,9 +521,10 @@ static void inlineTensors(ModelProto &model) {
 LogicalResult headopt::exportONNX(ModuleOp module, StringRef path,
                                   ONNXFormat format) {
   try {
-    ModelProto model = Exporter(module).exportModel();
+    Exporter exporter(module);
+    ModelProto model = exporter.exportModel();
     if (format == ONNXFormat::Text) {
-      inlineTensors(model);
+      inlineTensors(model, exporter.getMemory());
       std::ostringstream text;
       text << model << '\n';
       llvm::Expected<OutputFile> file = OutputFile::create(path);
@@ -523,7 +538,8 @@ LogicalResult headopt::exportONNX(ModuleOp module, StringRef path,
     auto sourceDir = module->getAttrOfType<StringAttr>(kSourceDirAttr);
     std::string dataPath = (path + ".data").str();
     data.location = llvm::sys::path::filename(dataPath).str();
-    placeTensors(model, sourceDir ? sourceDir.getValue() : "",
+    placeTensors(model, exporter.getMemory(),
+                 sourceDir ? sourceDir.getValue() : "",
                  llvm::sys::path::parent_path(path), data);
 
     llvm::Expected<OutputFile> file = OutputFile::create(path);
@@ -538,7 +554,8 @@ LogicalResult headopt::exportONNX(ModuleOp module, StringRef path,
       dataFile.emplace(std::move(*created));
       writePieces(*dataFile, data.pieces);
     }
-    writePieces(*file, wire::splice(model.SerializeAsString()));
+    writePieces(*file,
+                wire::splice(model.SerializeAsString(), exporter.getMemory()));
     // Data first: a model must never name a data file that is not there.
     if (dataFile)
       check(dataFile->commit());

@@ -776,6 +776,17 @@ static ModelProto parseText(StringRef text) {
   return model;
 }
 
+/// Does for models that are not split what wire::split() does on the way: where
+/// data was left is for it to say, not for a model.
+static void refuseMarkers(ModelProto &model) {
+  forEachTensor(model, [](TensorProto &tensor) {
+    for (const auto &entry : tensor.external_data())
+      if (StringRef(entry.key()) == wire::kFileKey)
+        fail("a tensor uses the reserved external_data key '" + wire::kFileKey +
+             "'");
+  });
+}
+
 OwningOpRef<ModuleOp> headopt::importONNX(llvm::MemoryBufferRef buffer,
                                           ONNXFormat format, bool inFile,
                                           MLIRContext *context) {
@@ -794,6 +805,8 @@ OwningOpRef<ModuleOp> headopt::importONNX(llvm::MemoryBufferRef buffer,
     ModelProto model = format == ONNXFormat::Text ? parseText(bytes)
                        : inFile ? parseBinary(wire::split(bytes, file))
                                 : parseBinary(bytes);
+    if (format == ONNXFormat::Text || !inFile)
+      refuseMarkers(model);
     Importer importer(context, loc, llvm::sys::path::parent_path(file));
     module = importer.importModel(model);
   } catch (const std::exception &e) {

@@ -407,13 +407,21 @@ Attribute headopt::onnx::importTensor(const TensorProto &tensor, StringRef dir,
   return result;
 }
 
-static void addEntry(TensorProto &tensor, StringRef key, const Twine &value) {
-  auto *entry = tensor.add_external_data();
-  entry->set_key(key.str());
-  entry->set_value(value.str());
+/// Says where the bytes of `tensor` are, in the way of wire::split().
+static void addMarker(TensorProto &tensor, StringRef file, uint64_t offset,
+                      uint64_t length) {
+  auto add = [&](StringRef key, const Twine &value) {
+    auto *entry = tensor.add_external_data();
+    entry->set_key(key.str());
+    entry->set_value(value.str());
+  };
+  add(headopt::onnx::wire::kFileKey, file);
+  add(headopt::onnx::wire::kOffsetKey, Twine(offset));
+  add(headopt::onnx::wire::kLengthKey, Twine(length));
 }
 
-TensorProto headopt::onnx::exportTensor(Attribute attr) {
+TensorProto headopt::onnx::exportTensor(Attribute attr,
+                                        std::vector<StringRef> *memory) {
   TensorProto tensor;
   if (auto proto = dyn_cast<ProtoAttr>(attr)) {
     mergeText(proto.getText().getValue(), tensor);
@@ -433,9 +441,8 @@ TensorProto headopt::onnx::exportTensor(Attribute attr) {
   if (auto data = dyn_cast<FileDataAttr>(elements)) {
     if (isExternal(tensor))
       return tensor;
-    addEntry(tensor, wire::kFileKey, data.getFile().getValue());
-    addEntry(tensor, wire::kOffsetKey, Twine(data.getOffset()));
-    addEntry(tensor, wire::kLengthKey, Twine(data.getLength()));
+    addMarker(tensor, data.getFile().getValue(), data.getOffset(),
+              data.getLength());
   } else if (auto strings = dyn_cast<DenseStringElementsAttr>(elements)) {
     ArrayRef<StringRef> values = strings.getRawStringData();
     int64_t count = type.getNumElements();
@@ -456,11 +463,9 @@ TensorProto headopt::onnx::exportTensor(Attribute attr) {
     ArrayRef<char> bytes = blob->getData();
     checkSize(bytes.size(), type);
     // protobuf would copy them, more than once.
-    if (bytes.size() >= wire::kLargeTensor) {
-      addEntry(tensor, wire::kFileKey, "");
-      addEntry(tensor, wire::kOffsetKey,
-               Twine(reinterpret_cast<uintptr_t>(bytes.data())));
-      addEntry(tensor, wire::kLengthKey, Twine(bytes.size()));
+    if (memory && bytes.size() >= wire::kLargeTensor) {
+      addMarker(tensor, "", memory->size(), bytes.size());
+      memory->emplace_back(bytes.data(), bytes.size());
     } else {
       tensor.set_raw_data(bytes.data(), bytes.size());
     }

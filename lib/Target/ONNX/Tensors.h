@@ -11,6 +11,7 @@
 #include "mlir/IR/BuiltinTypes.h"
 #include "onnx/onnx_pb.h"
 #include <string>
+#include <vector>
 
 namespace headopt::onnx {
 
@@ -41,10 +42,13 @@ mlir::RankedTensorType getTensorType(const ::onnx::TensorProto &tensor,
 mlir::Attribute importTensor(const ::onnx::TensorProto &tensor,
                              llvm::StringRef dir, mlir::MLIRContext *context);
 
-/// The inverse of importTensor(). Large data is left where it is and pointed at
-/// as wire::splice() expects; it must stay there until then. Throws
-/// std::runtime_error for a resource that is missing or of another size.
-::onnx::TensorProto exportTensor(mlir::Attribute attr);
+/// The inverse of importTensor(), as part of a skeleton (see WireFormat.h):
+/// bytes in files stay there, and those of large resources are added to
+/// `memory` instead of the message when it is given. Throws std::runtime_error
+/// for a resource that is missing or of another size.
+::onnx::TensorProto
+exportTensor(mlir::Attribute attr,
+             std::vector<llvm::StringRef> *memory = nullptr);
 
 } // namespace headopt::onnx
 

@@ -231,8 +231,9 @@ static void splitMessage(Kind kind, StringRef message, StringRef model,
     Reader::Field field = reader.next();
     Kind child =
         field.wireType == 2 ? getChildKind(kind, field.number) : Kind::Leaf;
-    // Below this size no tensor inside can be large.
-    if (child == Kind::Leaf || field.content.size() < wire::kLargeTensor) {
+    // Below this size no tensor inside can be large; it may be one to refuse.
+    if (child == Kind::Leaf || (field.content.size() < wire::kLargeTensor &&
+                                !field.content.contains(wire::kFileKey))) {
       out += field.whole;
       continue;
     }
@@ -259,11 +260,13 @@ std::string wire::split(StringRef model, StringRef file) {
 using Pieces = std::vector<wire::Piece>;
 
 wire::Piece wire::Piece::fromMarker(StringRef file, uint64_t offset,
-                                    uint64_t length) {
+                                    uint64_t length,
+                                    ArrayRef<StringRef> memory) {
   Piece piece;
   if (file.empty()) {
-    piece.memory = StringRef(
-        reinterpret_cast<const char *>(static_cast<uintptr_t>(offset)), length);
+    if (offset >= memory.size() || memory[offset].size() != length)
+      throw std::runtime_error("a tensor refers to data that is not there");
+    piece.memory = memory[offset];
     return piece;
   }
   piece.file = file.str();
@@ -291,7 +294,7 @@ static void append(Pieces &pieces, Pieces &&more) {
   }
 }
 
-static Pieces spliceTensor(StringRef tensor) {
+static Pieces spliceTensor(StringRef tensor, ArrayRef<StringRef> memory) {
   std::optional<StringRef> file;
   uint64_t offset = 0, length = 0;
   for (Reader reader(tensor); !reader.done();) {
@@ -318,7 +321,7 @@ static Pieces spliceTensor(StringRef tensor) {
     std::string header;
     writeHeader(header, RawData, length);
     append(pieces, header);
-    pieces.push_back(wire::Piece::fromMarker(*file, offset, length));
+    pieces.push_back(wire::Piece::fromMarker(*file, offset, length, memory));
     file.reset();
   };
   for (Reader reader(tensor); !reader.done();) {
@@ -337,7 +340,8 @@ static Pieces spliceTensor(StringRef tensor) {
   return pieces;
 }
 
-static Pieces spliceMessage(Kind kind, StringRef message) {
+static Pieces spliceMessage(Kind kind, StringRef message,
+                            ArrayRef<StringRef> memory) {
   Pieces pieces;
   for (Reader reader(message); !reader.done();) {
     Reader::Field field = reader.next();
@@ -348,8 +352,9 @@ static Pieces spliceMessage(Kind kind, StringRef message) {
       append(pieces, field.whole);
       continue;
     }
-    Pieces inner = child == Kind::Tensor ? spliceTensor(field.content)
-                                         : spliceMessage(child, field.content);
+    Pieces inner = child == Kind::Tensor
+                       ? spliceTensor(field.content, memory)
+                       : spliceMessage(child, field.content, memory);
     uint64_t size = 0;
     for (const wire::Piece &piece : inner)
       size += piece.size();
@@ -361,6 +366,6 @@ static Pieces spliceMessage(Kind kind, StringRef message) {
   return pieces;
 }
 
-Pieces wire::splice(StringRef skeleton) {
-  return spliceMessage(Kind::Model, skeleton);
+Pieces wire::splice(StringRef skeleton, ArrayRef<StringRef> memory) {
+  return spliceMessage(Kind::Model, skeleton, memory);
 }

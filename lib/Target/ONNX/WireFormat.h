@@ -12,6 +12,7 @@
 #ifndef HEADOPT_LIB_TARGET_ONNX_WIREFORMAT_H
 #define HEADOPT_LIB_TARGET_ONNX_WIREFORMAT_H
 
+#include "llvm/ADT/ArrayRef.h"
 #include "llvm/ADT/StringRef.h"
 #include <string>
 #include <vector>
@@ -26,9 +27,10 @@ inline constexpr uint64_t kLargeTensor = 1024;
 inline constexpr int kMaxDepth = 2000;
 
 /// The keys of `TensorProto.external_data` that a skeleton uses: the bytes are
-/// in file kFileKey at [offset, offset + length), or, when that is empty, in
-/// this process at the address kOffsetKey. A model that uses kFileKey itself is
-/// refused.
+/// in file kFileKey at [offset, offset + length), or, when that is empty, are
+/// number kOffsetKey of the data in memory that goes with the skeleton (never
+/// an address: what a message says must not be able to point anywhere). A model
+/// that uses kFileKey itself is refused.
 inline constexpr llvm::StringLiteral kFileKey = "headopt.file";
 inline constexpr llvm::StringLiteral kOffsetKey = "headopt.offset";
 inline constexpr llvm::StringLiteral kLengthKey = "headopt.length";
@@ -50,13 +52,17 @@ struct Piece {
     return file.empty() ? bytes.size() + memory.size() : length;
   }
 
-  /// From the values of kFileKey, kOffsetKey and kLengthKey.
+  /// From the values of kFileKey, kOffsetKey and kLengthKey. Throws
+  /// std::runtime_error when they name data that `memory` does not have.
   static Piece fromMarker(llvm::StringRef file, uint64_t offset,
-                          uint64_t length);
+                          uint64_t length,
+                          llvm::ArrayRef<llvm::StringRef> memory);
 };
 
-/// The pieces that make up the model whose skeleton is `skeleton`.
-std::vector<Piece> splice(llvm::StringRef skeleton);
+/// The pieces that make up the model whose skeleton is `skeleton`; `memory` is
+/// its data in memory, which the pieces refer to.
+std::vector<Piece> splice(llvm::StringRef skeleton,
+                          llvm::ArrayRef<llvm::StringRef> memory);
 
 } // namespace headopt::onnx::wire
 

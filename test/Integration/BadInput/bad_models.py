@@ -1112,3 +1112,40 @@ def attribute_that_is_a_list():
     node = helper.make_node("Flatten", ["x"], ["y"], name="flat")
     node.attribute.append(helper.make_attribute("axis", [1, 2]))
     return relus(node)
+
+
+# ----------------------------------------------------------------------------
+# Keys by which the tool itself says where it left a tensor's bytes
+# ----------------------------------------------------------------------------
+
+
+def _marked(size: int, file: str, offset: int) -> TensorProto:
+    """A tensor that claims to have been left in a file, or in memory."""
+    tensor = TensorProto(name="w", data_type=FLOAT, dims=[size])
+    for key, text in (("file", file), ("offset", offset), ("length", 4 * size)):
+        entry = tensor.external_data.add()
+        entry.key, entry.value = f"headopt.{key}", str(text)
+    return tensor
+
+
+@refused("headopt.file")
+def reserved_key_that_names_memory():
+    return relus(helper.make_node("Add", ["x", "w"], ["y"]), initializers=[_marked(4, "", 4096)])
+
+
+@refused("headopt.file")
+def reserved_key_that_names_a_file():
+    """Any file could be read this way, wherever it is."""
+    return relus(helper.make_node("Add", ["x", "w"], ["y"]), initializers=[_marked(1, "/etc/hostname", 0)])
+
+
+@refused("headopt.file")
+def reserved_key_in_a_long_message():
+    tensor = _marked(4, "", 0)
+    tensor.doc_string = "long " * 1000
+    return relus(helper.make_node("Add", ["x", "w"], ["y"]), initializers=[tensor])
+
+
+@refused("headopt.file")
+def reserved_key_in_an_attribute():
+    return relus(hold(attribute("t", "TENSOR", t=_marked(4, "", 0))))

@@ -98,6 +98,24 @@ def test_refused(name, tmp_path):
         refuse(tmp_path, "model.onnx", *way, names=broken.names)
 
 
+@pytest.mark.parametrize("name", [name for name in REFUSED if name.startswith("reserved_key")])
+def test_reserved_key_on_standard_input(name, tmp_path):
+    """What comes from there is read whole, by another way than files."""
+    refuse(tmp_path, "-", *ONNX_OUT, names=("headopt.file",), stdin=REFUSED[name].make())
+
+
+def test_reserved_key_in_text(tmp_path):
+    entries = '["headopt.file": "", "headopt.offset": "0", "headopt.length": "16"]'
+    (tmp_path / "model.onnxtxt").write_text(
+        '<ir_version: 8, opset_import: ["" : 17]>\n'
+        "g (float[4] x) => (float[4] y)\n"
+        f"<float[4] w = {entries}>\n"
+        "{ y = Add(x, w) }\n"
+    )
+    for way in BOTH_WAYS:
+        refuse(tmp_path, "model.onnxtxt", *way, names=("headopt.file",))
+
+
 @pytest.mark.parametrize("name", TOLERATED)
 def test_tolerated(name, tmp_path):
     """Refused, or accepted and then kept: what is let in must not lose anything on the way."""
