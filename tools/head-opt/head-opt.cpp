@@ -20,8 +20,8 @@
 #include "mlir/IR/Remarks.h"
 #include "mlir/IR/Verifier.h"
 #include "mlir/Parser/Parser.h"
-#include "mlir/Pass/PassInstrumentation.h"
 #include "mlir/Pass/PassManager.h"
+#include "mlir/Pass/PassRegistry.h"
 #include "mlir/Support/Timing.h"
 #include "mlir/Tools/mlir-opt/MlirOptMain.h"
 #include "mlir/Transforms/Passes.h"
@@ -89,23 +89,15 @@ static std::string onOneLine(std::string text) {
   return text;
 }
 
-/// Calls back just before flatten-to-gap runs.
-struct BeforeFlattenToGap : PassInstrumentation {
-  explicit BeforeFlattenToGap(std::function<void(Operation *)> callback)
-      : callback(std::move(callback)) {}
-  void runBeforePass(Pass *pass, Operation *op) override {
-    if (pass->getArgument() == "flatten-to-gap")
-      callback(op);
-  }
-  std::function<void(Operation *)> callback;
-};
+using OnHeads = std::function<void(const HeadAnalysis &)>;
 
 /// One run of the tool.
 class Tool {
 public:
   Tool(const Options &options, const MlirOptMainConfig &config,
-       DialectRegistry &registry)
-      : options(options), config(config), registry(registry) {}
+       DialectRegistry &registry, OnHeads &onHeads)
+      : options(options), config(config), registry(registry), onHeads(onHeads) {
+  }
 
   int run();
 
@@ -115,7 +107,6 @@ private:
                 Kind outputKind, bool inFile);
   void reportOnOneLine(MLIRContext &context);
   LogicalResult runPasses(ModuleOp module, bool isONNX);
-  HeadAnalysis analyse(Operation *module) const;
   void collectHeads(const HeadAnalysis &analysis);
   LogicalResult writeModule(ModuleOp module, Kind kind);
   LogicalResult copyInput(StringRef bytes);
@@ -131,6 +122,8 @@ private:
   const Options &options;
   const MlirOptMainConfig &config;
   DialectRegistry &registry;
+  /// What flatten-to-gap calls, however it came into the pipeline.
+  OnHeads &onHeads;
   LogicalResult verifyHeads();
 
   HeadReport report;
@@ -193,26 +186,12 @@ LogicalResult Tool::runPasses(ModuleOp module, bool isONNX) {
   pm.enableTiming(scope);
   if (failed(config.setupPassPipeline(pm)))
     return failure();
-  FlattenToGapOptions passOptions;
-  passOptions.residual = !options.noResidual;
   if (isONNX && !options.noRewrite) {
-    if (pm.empty())
-      pm.addPass(
-          createFlattenToGap(passOptions, [&](const HeadAnalysis &analysis) {
-            collectHeads(analysis);
-          }));
-    else
-      // The pass was made from its name, so that it cannot be told to report.
-      pm.addInstrumentation(std::make_unique<BeforeFlattenToGap>(
-          [&](Operation *op) { collectHeads(analyse(op)); }));
+    if (pm.empty() && failed(parsePassPipeline("flatten-to-gap", pm)))
+      return failure();
+    onHeads = [this](const HeadAnalysis &analysis) { collectHeads(analysis); };
   }
   return pm.run(module);
-}
-
-HeadAnalysis Tool::analyse(Operation *module) const {
-  HeadAnalysisOptions analysisOptions;
-  analysisOptions.residual = !options.noResidual;
-  return HeadAnalysis(module, analysisOptions);
 }
 
 /// Keeps what the report and --verify need of heads that are about to be
@@ -506,10 +485,19 @@ int main(int argc, char **argv) {
   DialectRegistry registry;
   registry.insert<onnx::ONNXDialect, func::FuncDialect>();
   registerONNXSchemas(registry);
-  registerHeadOptPasses();
   registerTransformsPasses();
 
   Options options;
+  // The pass reports to the tool whether it is named or the default.
+  OnHeads onHeads;
+  registerPass([&]() -> std::unique_ptr<Pass> {
+    FlattenToGapOptions passOptions;
+    passOptions.residual = !options.noResidual;
+    return createFlattenToGap(passOptions, [&](const HeadAnalysis &analysis) {
+      if (onHeads)
+        onHeads(analysis);
+    });
+  });
   std::string header = registerCLIOptions(
       "head-opt: pools Flatten -> Dense heads of ONNX models where that is "
       "provably the same function\n",
@@ -522,5 +510,5 @@ int main(int argc, char **argv) {
     return BadUsage;
   }
   MlirOptMainConfig config = MlirOptMainConfig::createFromCLOptions();
-  return Tool(options, config, registry).run();
+  return Tool(options, config, registry, onHeads).run();
 }
