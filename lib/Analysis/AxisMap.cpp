@@ -359,7 +359,7 @@ bool AxisMap::apply(Operation *op, int64_t lastExtent, std::string &whyNot) {
               whyNot = "its axes are not constant or out of range";
               return false;
             }
-            auto next = from.begin();
+            const auto *next = from.begin();
             for (int64_t i = 0, e = rank + added; i != e; ++i) {
               if (llvm::is_contained(*axes, i))
                 to.emplace_back();

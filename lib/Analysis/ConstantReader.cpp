@@ -165,7 +165,7 @@ llvm::Expected<ConstantReader> ConstantReader::open(const Constant &constant) {
   return reader;
 }
 
-ConstantReader::ConstantReader(ConstantReader &&other)
+ConstantReader::ConstantReader(ConstantReader &&other) noexcept
     : memory(other.memory), path(std::move(other.path)), file(other.file),
       fileOffset(other.fileOffset), splat(other.splat),
       elementBytes(other.elementBytes), numElements(other.numElements) {
@@ -174,7 +174,7 @@ ConstantReader::ConstantReader(ConstantReader &&other)
 
 ConstantReader::~ConstantReader() {
   if (file)
-    llvm::sys::fs::closeFile(*file);
+    (void)llvm::sys::fs::closeFile(*file);
 }
 
 llvm::Error ConstantReader::read(uint64_t first, uint64_t count,

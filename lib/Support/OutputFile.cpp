@@ -57,7 +57,7 @@ Expected<OutputFile> OutputFile::create(StringRef path) {
   return OutputFile(target, std::move(*temp), fd);
 }
 
-OutputFile::OutputFile(OutputFile &&other)
+OutputFile::OutputFile(OutputFile &&other) noexcept
     : path(std::move(other.path)), temp(std::move(other.temp)), fd(other.fd),
       size(other.size), writebackFrom(other.writebackFrom) {
   other.temp.reset();

@@ -209,7 +209,7 @@ struct FlattenToGapPass : headopt::impl::FlattenToGapBase<FlattenToGapPass> {
   using Base::Base;
   FlattenToGapPass(FlattenToGapOptions options,
                    std::function<void(const HeadAnalysis &)> onHeads)
-      : Base(std::move(options)), onHeads(std::move(onHeads)) {}
+      : Base(options), onHeads(std::move(onHeads)) {}
 
   void runOnOperation() override {
     HeadAnalysisOptions options;
@@ -237,6 +237,5 @@ struct FlattenToGapPass : headopt::impl::FlattenToGapBase<FlattenToGapPass> {
 std::unique_ptr<Pass>
 headopt::createFlattenToGap(FlattenToGapOptions options,
                             std::function<void(const HeadAnalysis &)> onHeads) {
-  return std::make_unique<FlattenToGapPass>(std::move(options),
-                                            std::move(onHeads));
+  return std::make_unique<FlattenToGapPass>(options, std::move(onHeads));
 }

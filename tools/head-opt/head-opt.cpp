@@ -281,7 +281,7 @@ LogicalResult Tool::copyInput(StringRef bytes) {
         return err;
       return file->commit();
     }();
-    llvm::sys::fs::closeFile(*source);
+    (void)llvm::sys::fs::closeFile(*source);
     return result;
   }();
   if (!error)

@@ -42,7 +42,7 @@ public:
   /// Opens `constant`; an error names the file and the system's reason.
   static llvm::Expected<ConstantReader> open(const Constant &constant);
 
-  ConstantReader(ConstantReader &&other);
+  ConstantReader(ConstantReader &&other) noexcept;
   ConstantReader &operator=(ConstantReader &&) = delete;
   ~ConstantReader();
 

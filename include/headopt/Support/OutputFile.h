@@ -24,7 +24,7 @@ class OutputFile {
 public:
   static llvm::Expected<OutputFile> create(llvm::StringRef path);
 
-  OutputFile(OutputFile &&other);
+  OutputFile(OutputFile &&other) noexcept;
   OutputFile &operator=(OutputFile &&) = delete;
   ~OutputFile();
 

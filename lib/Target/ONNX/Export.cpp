@@ -34,7 +34,6 @@ using ::onnx::GraphProto;
 using ::onnx::ModelProto;
 using ::onnx::NodeProto;
 using ::onnx::TensorProto;
-using ::onnx::ValueInfoProto;
 
 [[noreturn]] static void fail(const Twine &message) {
   throw std::runtime_error(message.str());
@@ -472,7 +471,7 @@ static void writePieces(OutputFile &file,
   std::optional<llvm::sys::fs::file_t> source;
   auto closeSource = [&] {
     if (source)
-      llvm::sys::fs::closeFile(*source);
+      (void)llvm::sys::fs::closeFile(*source);
     source.reset();
   };
   llvm::scope_exit close(closeSource);

@@ -709,6 +709,7 @@ OwningOpRef<ModuleOp> Importer::importModel(const ModelProto &model) {
     ::onnx::shape_inference::InferShapes(
         inferred, ::onnx::OpSchemaRegistry::Instance(), options);
   } catch (const std::exception &) {
+    // `inferred` has what was found until then.
   }
 
   OwningOpRef<ModuleOp> module = ModuleOp::create(loc);
