@@ -16,7 +16,14 @@ config.test_exec_root = os.path.join(config.headopt_obj_root, "test")
 config.substitutions.append(("%plugin", config.headopt_plugin))
 llvm_config.use_default_substitutions()
 llvm_config.with_environment("PATH", config.llvm_tools_dir, append_path=True)
+mlir_opt = ToolSubst("mlir-opt")
+if config.headopt_asan_runtime:
+    mlir_opt = ToolSubst(
+        "mlir-opt",
+        command="env LD_PRELOAD=%s %s/mlir-opt"
+        % (config.headopt_asan_runtime, config.llvm_tools_dir),
+    )
 llvm_config.add_tool_substitutions(
-    [ToolSubst("head-opt", unresolved="fatal"), "mlir-opt", "split-file"],
+    [ToolSubst("head-opt", unresolved="fatal"), mlir_opt, "split-file"],
     [config.headopt_tools_dir, config.llvm_tools_dir],
 )
