@@ -106,6 +106,13 @@ bool isNodeBookkeeping(llvm::StringRef name);
 
 #include "headopt/Dialect/ONNX/IR/ONNXInterfaces.h.inc"
 
+namespace headopt::onnx {
+/// See ONNX_PerElement in ONNXInterfaces.td.
+template <typename ConcreteType>
+class PerElement
+    : public mlir::OpTrait::TraitBase<ConcreteType, PerElement> {};
+} // namespace headopt::onnx
+
 #define GET_OP_CLASSES
 #include "headopt/Dialect/ONNX/IR/ONNXOps.h.inc"
 

@@ -68,4 +68,29 @@ def ONNX_NodeOpInterface : OpInterface<"NodeOpInterface"> {
   let verifyWithRegions = 0;
 }
 
+def ONNX_ReductionOpInterface : OpInterface<"ReductionOpInterface"> {
+  let cppNamespace = "::headopt::onnx";
+  let description = [{
+    ReduceMean, ReduceSum and the like, which differ only in how they combine
+    the elements that they reduce to one.
+  }];
+  let methods = [
+    InterfaceMethod<"The reduced tensor.", "::mlir::Value", "getData">,
+    InterfaceMethod<"The axes, when they are an attribute.",
+      "::std::optional<::llvm::ArrayRef<int64_t>>", "getAxes">,
+    InterfaceMethod<"The axes, when they are an input; may be null or none.",
+      "::mlir::Value", "getAxesInput">,
+    InterfaceMethod<"0 when reduced axes go, else they keep extent 1.",
+      "::std::optional<uint64_t>", "getKeepdims">,
+    InterfaceMethod<"Whether no axes mean that nothing is reduced.",
+      "::std::optional<uint64_t>", "getNoopWithEmptyAxes">,
+  ];
+}
+
+/// Each element of the first result depends on one element of each operand:
+/// the one at the same place once all are broadcast as numpy does it.
+def ONNX_PerElement : NativeOpTrait<"PerElement"> {
+  let cppNamespace = "::headopt::onnx";
+}
+
 #endif // HEADOPT_DIALECT_ONNX_IR_ONNXINTERFACES_TD

@@ -223,6 +223,92 @@ def ONNX_IdentityOp : ONNX_Node<"Identity",
 }
 
 //===----------------------------------------------------------------------===//
+// Shapes and indices
+//===----------------------------------------------------------------------===//
+
+def ONNX_ShapeOp : ONNX_Node<"Shape",
+    (ins ONNX_Value:$data,
+         OptionalAttr<I64Attr>:$start, OptionalAttr<I64Attr>:$end),
+    (outs ONNX_Value:$shape)> {
+  let summary = "the extents of its input, from axis `start` to before `end`";
+}
+
+def ONNX_SizeOp : ONNX_Node<"Size",
+    (ins ONNX_Value:$data),
+    (outs ONNX_Value:$size)> {
+  let summary = "the number of elements of its input";
+}
+
+def ONNX_GatherOp : ONNX_Node<"Gather",
+    (ins ONNX_Value:$data, ONNX_Value:$indices,
+         OptionalAttr<I64Attr>:$axis),
+    (outs ONNX_Value:$output)> {
+  let summary = "the slices along `axis` that `indices` name";
+}
+
+def ONNX_GatherNDOp : ONNX_Node<"GatherND",
+    (ins ONNX_Value:$data, ONNX_Value:$indices,
+         OptionalAttr<I64Attr>:$batch_dims),
+    (outs ONNX_Value:$output)> {
+  let summary = "the slices that tuples of indices along the first axes name";
+}
+
+def ONNX_SliceOp : ONNX_Node<"Slice",
+    (ins ONNX_Value:$data, Variadic<ONNX_OptionalValue>:$ranges,
+         OptionalAttr<DenseI64ArrayAttr>:$starts, OptionalAttr<DenseI64ArrayAttr>:$ends,
+         OptionalAttr<DenseI64ArrayAttr>:$axes),
+    (outs ONNX_Value:$output)> {
+  let summary = "a part of its input; starts, ends, axes and steps are inputs from opset 10 on";
+}
+
+def ONNX_ConcatOp : ONNX_Node<"Concat",
+    (ins Variadic<ONNX_Value>:$inputs,
+         OptionalAttr<I64Attr>:$axis),
+    (outs ONNX_Value:$concat_result)> {
+  let summary = "its inputs one behind the other along `axis`";
+}
+
+//===----------------------------------------------------------------------===//
+// Copies along axes
+//===----------------------------------------------------------------------===//
+
+def ONNX_ExpandOp : ONNX_Node<"Expand",
+    (ins ONNX_Value:$input, ONNX_Value:$shape),
+    (outs ONNX_Value:$output)> {
+  let summary = "its input broadcast with `shape`";
+}
+
+def ONNX_TileOp : ONNX_Node<"Tile",
+    (ins ONNX_Value:$input, Variadic<ONNX_Value>:$repeats),
+    (outs ONNX_Value:$output)> {
+  let summary = "its input repeated along each axis";
+}
+
+def ONNX_ResizeOp : ONNX_Node<"Resize",
+    (ins ONNX_Value:$X, Variadic<ONNX_OptionalValue>:$sizing,
+         OptionalAttr<I64Attr>:$antialias,
+         OptionalAttr<DenseI64ArrayAttr>:$axes,
+         OptionalAttr<StrAttr>:$coordinate_transformation_mode,
+         OptionalAttr<F32Attr>:$cubic_coeff_a,
+         OptionalAttr<I64Attr>:$exclude_outside,
+         OptionalAttr<F32Attr>:$extrapolation_value,
+         OptionalAttr<StrAttr>:$keep_aspect_ratio_policy,
+         OptionalAttr<StrAttr>:$mode,
+         OptionalAttr<StrAttr>:$nearest_mode),
+    (outs ONNX_Value:$Y)> {
+  let summary = "its input interpolated at other extents; `sizing` is scales at opset 10, and roi, scales, sizes from 11 on";
+}
+
+def ONNX_UpsampleOp : ONNX_Node<"Upsample",
+    (ins ONNX_Value:$X, Optional<ONNX_Value>:$scales_input,
+         OptionalAttr<StrAttr>:$mode,
+         OptionalAttr<DenseF32ArrayAttr>:$scales,
+         OptionalAttr<F32Attr>:$height_scale, OptionalAttr<F32Attr>:$width_scale),
+    (outs ONNX_Value:$Y)> {
+  let summary = "Resize of opsets before 10";
+}
+
+//===----------------------------------------------------------------------===//
 // Per-element operators
 //===----------------------------------------------------------------------===//
 
@@ -243,23 +329,147 @@ def ONNX_DropoutOp : ONNX_Node<"Dropout",
   }];
 }
 
+/// A function of one number, applied to each element.
+class ONNX_Unary<string mnemonic, string function, dag attributes = (ins)>
+    : ONNX_Node<mnemonic, !con((ins ONNX_Value:$X), attributes),
+                (outs ONNX_Value:$Y), [ONNX_PerElement, Pure]> {
+  let summary = function;
+}
+
+/// A function of two numbers; before opset 7 `broadcast` and `axis` say how the
+/// second operand is brought to the shape of the first.
+class ONNX_Binary<string mnemonic, string function>
+    : ONNX_Node<mnemonic, (ins ONNX_Value:$A, ONNX_Value:$B,
+                           OptionalAttr<I64Attr>:$axis,
+                           OptionalAttr<I64Attr>:$broadcast),
+                (outs ONNX_Value:$C), [ONNX_PerElement, Pure]> {
+  let summary = function;
+}
+
+/// A function of any number of numbers.
+class ONNX_Nary<string mnemonic, string function>
+    : ONNX_Node<mnemonic, (ins Variadic<ONNX_Value>:$inputs),
+                (outs ONNX_Value:$result), [ONNX_PerElement, Pure]> {
+  let summary = function;
+}
+
 def ONNX_CastOp : ONNX_Node<"Cast",
     (ins ONNX_Value:$input, I64Attr:$to, OptionalAttr<I64Attr>:$saturate,
          OptionalAttr<StrAttr>:$round_mode),
-    (outs ONNX_Value:$output)> {
+    (outs ONNX_Value:$output), [ONNX_PerElement, Pure]> {
   let summary = "converts elements to the type number `to`";
 }
 
-def ONNX_ReluOp : ONNX_Node<"Relu",
-    (ins ONNX_Value:$X), (outs ONNX_Value:$Y)> {
-  let summary = "max(x, 0)";
+def ONNX_ClipOp : ONNX_Node<"Clip",
+    (ins ONNX_Value:$input, Variadic<ONNX_OptionalValue>:$bounds,
+         OptionalAttr<F32Attr>:$min, OptionalAttr<F32Attr>:$max),
+    (outs ONNX_Value:$output), [ONNX_PerElement, Pure]> {
+  let summary = "limits elements; min and max are inputs from opset 11 on";
 }
 
-def ONNX_AddOp : ONNX_Node<"Add",
-    (ins ONNX_Value:$A, ONNX_Value:$B, OptionalAttr<I64Attr>:$axis,
-         OptionalAttr<I64Attr>:$broadcast),
-    (outs ONNX_Value:$C)> {
-  let summary = "the sum, with broadcasting";
+def ONNX_AbsOp : ONNX_Unary<"Abs", "|x|">;
+def ONNX_AcosOp : ONNX_Unary<"Acos", "the arc cosine of x">;
+def ONNX_AsinOp : ONNX_Unary<"Asin", "the arc sine of x">;
+def ONNX_AtanOp : ONNX_Unary<"Atan", "the arc tangent of x">;
+def ONNX_CeilOp : ONNX_Unary<"Ceil", "x rounded up">;
+def ONNX_CeluOp : ONNX_Unary<"Celu", "max(x, 0) + min(alpha (exp(x / alpha) - 1), 0)",
+    (ins OptionalAttr<F32Attr>:$alpha)>;
+def ONNX_CosOp : ONNX_Unary<"Cos", "the cosine of x">;
+def ONNX_EluOp : ONNX_Unary<"Elu", "x, or alpha (exp(x) - 1) where x < 0",
+    (ins OptionalAttr<F32Attr>:$alpha)>;
+def ONNX_ErfOp : ONNX_Unary<"Erf", "the error function of x">;
+def ONNX_ExpOp : ONNX_Unary<"Exp", "exp(x)">;
+def ONNX_FloorOp : ONNX_Unary<"Floor", "x rounded down">;
+def ONNX_GeluOp : ONNX_Unary<"Gelu", "x times the normal distribution function at x",
+    (ins OptionalAttr<StrAttr>:$approximate)>;
+def ONNX_HardSigmoidOp : ONNX_Unary<"HardSigmoid", "min(max(alpha x + beta, 0), 1)",
+    (ins OptionalAttr<F32Attr>:$alpha, OptionalAttr<F32Attr>:$beta)>;
+def ONNX_HardSwishOp : ONNX_Unary<"HardSwish", "x HardSigmoid(x) with alpha 1/6 and beta 1/2">;
+def ONNX_LeakyReluOp : ONNX_Unary<"LeakyRelu", "x, or alpha x where x < 0",
+    (ins OptionalAttr<F32Attr>:$alpha)>;
+def ONNX_LogOp : ONNX_Unary<"Log", "the natural logarithm of x">;
+def ONNX_MishOp : ONNX_Unary<"Mish", "x tanh(log(1 + exp(x)))">;
+def ONNX_NegOp : ONNX_Unary<"Neg", "-x">;
+def ONNX_ReciprocalOp : ONNX_Unary<"Reciprocal", "1 / x">;
+def ONNX_ReluOp : ONNX_Unary<"Relu", "max(x, 0)">;
+def ONNX_RoundOp : ONNX_Unary<"Round", "x rounded to the nearest integer, ties to even">;
+def ONNX_SeluOp : ONNX_Unary<"Selu", "gamma x, or gamma alpha (exp(x) - 1) where x < 0",
+    (ins OptionalAttr<F32Attr>:$alpha, OptionalAttr<F32Attr>:$gamma)>;
+def ONNX_SigmoidOp : ONNX_Unary<"Sigmoid", "1 / (1 + exp(-x))">;
+def ONNX_SignOp : ONNX_Unary<"Sign", "-1, 0 or 1">;
+def ONNX_SinOp : ONNX_Unary<"Sin", "the sine of x">;
+def ONNX_SoftplusOp : ONNX_Unary<"Softplus", "log(1 + exp(x))">;
+def ONNX_SoftsignOp : ONNX_Unary<"Softsign", "x / (1 + |x|)">;
+def ONNX_SqrtOp : ONNX_Unary<"Sqrt", "the square root of x">;
+def ONNX_SwishOp : ONNX_Unary<"Swish", "x / (1 + exp(-alpha x))",
+    (ins OptionalAttr<F32Attr>:$alpha)>;
+def ONNX_TanhOp : ONNX_Unary<"Tanh", "the hyperbolic tangent of x">;
+def ONNX_ThresholdedReluOp : ONNX_Unary<"ThresholdedRelu", "x where x > alpha, else 0",
+    (ins OptionalAttr<F32Attr>:$alpha)>;
+
+def ONNX_AddOp : ONNX_Binary<"Add", "a + b">;
+def ONNX_SubOp : ONNX_Binary<"Sub", "a - b">;
+def ONNX_MulOp : ONNX_Binary<"Mul", "a * b">;
+def ONNX_DivOp : ONNX_Binary<"Div", "a / b; toward zero for integers">;
+def ONNX_PowOp : ONNX_Binary<"Pow", "a to the power of b">;
+def ONNX_PReluOp : ONNX_Binary<"PRelu", "a, or b a where a < 0">;
+def ONNX_EqualOp : ONNX_Binary<"Equal", "whether a is b">;
+def ONNX_GreaterOp : ONNX_Binary<"Greater", "whether a > b">;
+def ONNX_LessOp : ONNX_Binary<"Less", "whether a < b">;
+
+def ONNX_MaxOp : ONNX_Nary<"Max", "the largest of the operands">;
+def ONNX_MinOp : ONNX_Nary<"Min", "the smallest of the operands">;
+def ONNX_SumOp : ONNX_Nary<"Sum", "the sum of the operands">;
+def ONNX_MeanOp : ONNX_Nary<"Mean", "the mean of the operands">;
+
+def ONNX_WhereOp : ONNX_Node<"Where",
+    (ins ONNX_Value:$condition, ONNX_Value:$X, ONNX_Value:$Y),
+    (outs ONNX_Value:$output), [ONNX_PerElement, Pure]> {
+  let summary = "x where the condition holds, else y";
+}
+
+//===----------------------------------------------------------------------===//
+// Quantisation
+//===----------------------------------------------------------------------===//
+
+def ONNX_QuantizeLinearOp : ONNX_Node<"QuantizeLinear",
+    (ins ONNX_Value:$x, ONNX_Value:$y_scale,
+         Optional<ONNX_OptionalValue>:$y_zero_point,
+         OptionalAttr<I64Attr>:$axis, OptionalAttr<I64Attr>:$block_size,
+         OptionalAttr<I64Attr>:$output_dtype, OptionalAttr<I64Attr>:$precision,
+         OptionalAttr<I64Attr>:$saturate),
+    (outs ONNX_Value:$y)> {
+  let summary = "round(x / scale) + zero point, for the tensor or along `axis`";
+}
+
+def ONNX_DequantizeLinearOp : ONNX_Node<"DequantizeLinear",
+    (ins ONNX_Value:$x, ONNX_Value:$x_scale,
+         Optional<ONNX_OptionalValue>:$x_zero_point,
+         OptionalAttr<I64Attr>:$axis, OptionalAttr<I64Attr>:$block_size,
+         OptionalAttr<I64Attr>:$output_dtype),
+    (outs ONNX_Value:$y)> {
+  let summary = "(x - zero point) scale, for the tensor or along `axis`";
+}
+
+def ONNX_DynamicQuantizeLinearOp : ONNX_Node<"DynamicQuantizeLinear",
+    (ins ONNX_Value:$x),
+    (outs ONNX_Value:$y, ONNX_Value:$y_scale, ONNX_Value:$y_zero_point)> {
+  let summary = "QuantizeLinear to u8 over the range of its input";
+}
+
+def ONNX_MatMulIntegerOp : ONNX_Node<"MatMulInteger",
+    (ins ONNX_Value:$A, ONNX_Value:$B,
+         Variadic<ONNX_OptionalValue>:$zero_points),
+    (outs ONNX_Value:$Y)> {
+  let summary = "the i32 product of 8-bit matrices less their zero points";
+}
+
+def ONNX_QLinearMatMulOp : ONNX_Node<"QLinearMatMul",
+    (ins ONNX_Value:$a, ONNX_Value:$a_scale, ONNX_Value:$a_zero_point,
+         ONNX_Value:$b, ONNX_Value:$b_scale, ONNX_Value:$b_zero_point,
+         ONNX_Value:$y_scale, ONNX_Value:$y_zero_point),
+    (outs ONNX_Value:$y)> {
+  let summary = "the product of quantised matrices, quantised again";
 }
 
 //===----------------------------------------------------------------------===//
@@ -278,6 +488,38 @@ def ONNX_GemmOp : ONNX_Node<"Gemm",
 def ONNX_MatMulOp : ONNX_Node<"MatMul",
     (ins ONNX_Value:$A, ONNX_Value:$B), (outs ONNX_Value:$Y)> {
   let summary = "the matrix product as numpy's matmul has it";
+}
+
+def ONNX_ConvOp : ONNX_Node<"Conv",
+    (ins ONNX_Value:$X, ONNX_Value:$W, Optional<ONNX_OptionalValue>:$B,
+         OptionalAttr<StrAttr>:$auto_pad,
+         OptionalAttr<DenseI64ArrayAttr>:$dilations,
+         OptionalAttr<I64Attr>:$group,
+         OptionalAttr<DenseI64ArrayAttr>:$kernel_shape,
+         OptionalAttr<DenseI64ArrayAttr>:$pads,
+         OptionalAttr<DenseI64ArrayAttr>:$strides),
+    (outs ONNX_Value:$Y)> {
+  let summary = "cross-correlation with `W`: a dense layer when its kernel is "
+                "as large as the map";
+}
+
+def ONNX_EinsumOp : ONNX_Node<"Einsum",
+    (ins Variadic<ONNX_Value>:$inputs, StrAttr:$equation),
+    (outs ONNX_Value:$output)> {
+  let summary = "sums of products that `equation` spells";
+}
+
+//===----------------------------------------------------------------------===//
+// Normalisation
+//===----------------------------------------------------------------------===//
+
+def ONNX_BatchNormalizationOp : ONNX_Node<"BatchNormalization",
+    (ins ONNX_Value:$X, ONNX_Value:$scale, ONNX_Value:$B, ONNX_Value:$mean,
+         ONNX_Value:$var, OptionalAttr<F32Attr>:$epsilon,
+         OptionalAttr<F32Attr>:$momentum, OptionalAttr<I64Attr>:$training_mode,
+         OptionalAttr<I64Attr>:$is_test, OptionalAttr<I64Attr>:$spatial),
+    (outs Variadic<ONNX_OptionalValue>:$outputs)> {
+  let summary = "scale (x - mean) / sqrt(var + epsilon) + B for each channel";
 }
 
 //===----------------------------------------------------------------------===//
@@ -301,13 +543,40 @@ def ONNX_AveragePoolOp : ONNX_Node<"AveragePool",
   let summary = "the mean over sliding windows";
 }
 
-def ONNX_ReduceMeanOp : ONNX_Node<"ReduceMean",
-    (ins ONNX_Value:$data, Optional<ONNX_OptionalValue>:$axes_input,
-         OptionalAttr<DenseI64ArrayAttr>:$axes,
-         OptionalAttr<I64Attr>:$keepdims,
-         OptionalAttr<I64Attr>:$noop_with_empty_axes),
-    (outs ONNX_Value:$reduced)> {
-  let summary = "the mean over `axes`, an input from opset 18 on";
+/// A reduction over `axes`, an attribute in old opsets and an input in new
+/// ones. Without axes all are reduced, unless `noop_with_empty_axes` is set.
+class ONNX_Reduction<string mnemonic, string function>
+    : ONNX_Node<mnemonic, (ins ONNX_Value:$data,
+                           Optional<ONNX_OptionalValue>:$axes_input,
+                           OptionalAttr<DenseI64ArrayAttr>:$axes,
+                           OptionalAttr<I64Attr>:$keepdims,
+                           OptionalAttr<I64Attr>:$noop_with_empty_axes),
+                (outs ONNX_Value:$reduced), [Pure, ONNX_ReductionOpInterface]> {
+  let summary = function;
+}
+
+def ONNX_ReduceMeanOp : ONNX_Reduction<"ReduceMean", "the mean over `axes`">;
+def ONNX_ReduceSumOp : ONNX_Reduction<"ReduceSum", "the sum over `axes`">;
+def ONNX_ReduceProdOp
+    : ONNX_Reduction<"ReduceProd", "the product over `axes`">;
+def ONNX_ReduceMaxOp : ONNX_Reduction<"ReduceMax", "the maximum over `axes`">;
+def ONNX_ReduceMinOp : ONNX_Reduction<"ReduceMin", "the minimum over `axes`">;
+
+def ONNX_GlobalMaxPoolOp : ONNX_Node<"GlobalMaxPool",
+    (ins ONNX_Value:$X), (outs ONNX_Value:$Y)> {
+  let summary = "the maximum over all axes from 2 on, which keep extent 1";
+}
+
+def ONNX_MaxPoolOp : ONNX_Node<"MaxPool",
+    (ins ONNX_Value:$X, OptionalAttr<StrAttr>:$auto_pad,
+         OptionalAttr<I64Attr>:$ceil_mode,
+         OptionalAttr<DenseI64ArrayAttr>:$dilations,
+         OptionalAttr<DenseI64ArrayAttr>:$kernel_shape,
+         OptionalAttr<DenseI64ArrayAttr>:$pads,
+         OptionalAttr<I64Attr>:$storage_order,
+         OptionalAttr<DenseI64ArrayAttr>:$strides),
+    (outs ONNX_Value:$Y, Optional<ONNX_OptionalValue>:$Indices)> {
+  let summary = "the maximum over sliding windows";
 }
 
 #endif // HEADOPT_DIALECT_ONNX_IR_ONNXOPS_TD
