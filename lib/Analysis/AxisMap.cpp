@@ -5,23 +5,35 @@
 //===----------------------------------------------------------------------===//
 
 #include "headopt/Analysis/AxisMap.h"
-#include "headopt/Analysis/ConstantReader.h"
 #include "llvm/ADT/TypeSwitch.h"
 #include <deque>
 
 using namespace mlir;
 using namespace headopt;
 
-bool headopt::isViewOp(Operation *op) {
+bool headopt::isViewOp(Operation *op, const ModelFacts &facts) {
+  if (auto gather = dyn_cast<onnx::GatherOp>(op)) {
+    // x[:, :, 0, 0] of a map of one position: nothing but a Squeeze.
+    const std::optional<ValueFacts::Shape> &shape =
+        facts.get(gather.getData()).shape;
+    std::optional<SmallVector<int64_t>> index =
+        facts.getNumbers(gather.getIndices());
+    if (!shape || !index || index->size() != 1)
+      return false;
+    int64_t axis = static_cast<int64_t>(gather.getAxis().value_or(0));
+    axis += axis < 0 ? shape->size() : 0;
+    return axis >= 0 && axis < static_cast<int64_t>(shape->size()) &&
+           (*shape)[axis].isNumber(1) && facts.isScalar(gather.getIndices());
+  }
   return isa<onnx::FlattenOp, onnx::ReshapeOp, onnx::SqueezeOp,
              onnx::UnsqueezeOp, onnx::TransposeOp>(op);
 }
 
-AxisMap::AxisMap(ArrayRef<int64_t> shape) {
+AxisMap::AxisMap(ArrayRef<Extent> shape) {
   View view;
   for (auto [axis, extent] : llvm::enumerate(shape)) {
     view.emplace_back();
-    if (extent == 1)
+    if (extent.isNumber(1))
       continue;
     view.back().push_back(digits.size());
     digits.push_back({static_cast<unsigned>(axis), extent});
@@ -29,182 +41,162 @@ AxisMap::AxisMap(ArrayRef<int64_t> shape) {
   views.push_back(view);
 }
 
-int64_t AxisMap::getExtent(ArrayRef<unsigned> axis) const {
-  int64_t extent = 1;
-  for (unsigned digit : axis) {
-    if (ShapedType::isDynamic(digits[digit].extent))
-      return ShapedType::kDynamic;
+Extent AxisMap::getExtent(ArrayRef<unsigned> axis) const {
+  Extent extent;
+  for (unsigned digit : axis)
     extent *= digits[digit].extent;
-  }
   return extent;
 }
 
 int64_t AxisMap::getStride(unsigned digit) const {
   const Axis &axis = views.front()[digits[digit].axis];
   const unsigned *it = llvm::find(axis, digit);
-  return getExtent(ArrayRef(it + 1, axis.end()));
+  return getNumber(ArrayRef(it + 1, axis.end()));
 }
 
 void AxisMap::split(unsigned digit, int64_t inner) {
   unsigned faster = digits.size();
   digits.push_back({digits[digit].axis, inner});
-  digits[digit].extent /= inner;
+  digits[digit].extent = digits[digit].extent.getNumber() / inner;
   for (View &view : views)
     for (Axis &axis : view)
       if (auto *it = llvm::find(axis, digit); it != axis.end())
         axis.insert(it + 1, faster);
 }
 
-void AxisMap::pin(unsigned digit, int64_t extent) {
-  digits[digit].extent = extent;
-  if (extent != 1)
-    return;
+void AxisMap::drop(unsigned digit) {
   for (View &view : views)
     for (Axis &axis : view)
       llvm::erase(axis, digit);
 }
 
-/// Axes given by an attribute or a constant input, made non-negative for
-/// `rank`; nullopt when they are not constant or out of range.
-static std::optional<SmallVector<int64_t>>
-getAxes(std::optional<ArrayRef<int64_t>> attr, Value input, int64_t rank) {
-  SmallVector<int64_t> axes;
-  if (attr)
-    axes.assign(attr->begin(), attr->end());
-  else if (std::optional<SmallVector<int64_t>> ints = getConstantInts(input))
-    axes = *ints;
-  else
-    return std::nullopt;
-  for (int64_t &axis : axes) {
-    if (axis < 0)
-      axis += rank;
-    if (axis < 0 || axis >= rank)
-      return std::nullopt;
+void AxisMap::pin(unsigned symbol, int64_t value) {
+  for (auto [i, digit] : llvm::enumerate(digits)) {
+    if (!digit.extent.contains(symbol))
+      continue;
+    digit.extent = digit.extent.substitute(symbol, value);
+    if (digit.extent.isNumber(1))
+      drop(i);
   }
-  return axes;
 }
 
 static Value presentOrNull(Value value) {
   return value && !isa<NoneType>(value.getType()) ? value : Value();
 }
 
-/// The target of a reshape: extents, kDynamic where it is whatever remains (a
-/// -1, or one extent that nobody knows); `copies[i]` is the axis of the input
-/// that extent i repeats, or -1.
-static bool getReshapeTarget(onnx::ReshapeOp op, int64_t inputRank,
-                             int64_t lastExtent,
-                             SmallVectorImpl<int64_t> &target,
-                             SmallVectorImpl<int> &copies,
-                             std::string &whyNot) {
-  auto inferred = dyn_cast<RankedTensorType>(op.getReshaped().getType());
-  if (std::optional<SmallVector<int64_t>> ints =
-          getConstantInts(op.getShape())) {
-    bool allowZero = op.getAllowzero().value_or(0) != 0;
-    for (auto [i, extent] : llvm::enumerate(*ints)) {
-      bool copy = extent == 0 && !allowZero;
-      if (copy && static_cast<int64_t>(i) >= inputRank) {
-        whyNot = "its target copies an axis that the input does not have";
-        return false;
-      }
-      copies.push_back(copy ? static_cast<int>(i) : -1);
-      target.push_back(copy || extent == -1 ? ShapedType::kDynamic : extent);
-    }
-  } else if (inferred) {
-    target.assign(inferred.getShape().begin(), inferred.getShape().end());
-    copies.assign(target.size(), -1);
-  } else if (auto shapeType =
-                 dyn_cast<RankedTensorType>(op.getShape().getType());
-             shapeType && shapeType.getRank() == 1 &&
-             shapeType.hasStaticShape()) {
+/// The target of a reshape: nullopt for an extent that is whatever remains (a
+/// -1, or one that nobody knows). `from` has the extents of the input.
+static std::optional<SmallVector<std::optional<Extent>>>
+getReshapeTarget(onnx::ReshapeOp op, const ModelFacts &facts,
+                 ArrayRef<Extent> from, int64_t lastExtent,
+                 std::string &whyNot) {
+  SmallVector<std::optional<Extent>> target;
+  auto type = dyn_cast<RankedTensorType>(op.getReshaped().getType());
+  const ValueFacts &shape = facts.get(op.getShape());
+  if (shape.elements)
+    target.assign(shape.elements->begin(), shape.elements->end());
+  else if (type)
+    target.resize(type.getRank());
+  else if (shape.shape && shape.shape->size() == 1 &&
+           shape.shape->front().isNumber() &&
+           shape.shape->front().getNumber() >= 0 &&
+           shape.shape->front().getNumber() <= 64)
     // The length of the target is the rank of the result.
-    target.assign(shapeType.getDimSize(0), ShapedType::kDynamic);
-    copies.assign(target.size(), -1);
-  } else {
+    target.resize(shape.shape->front().getNumber());
+  if (!shape.elements && !type && target.empty()) {
     whyNot = "its target is computed and its result has no known shape";
-    return false;
+    return std::nullopt;
   }
-  if (!target.empty() && ShapedType::isDynamic(target.back()) &&
-      copies.back() < 0)
-    target.back() = lastExtent;
+  bool allowZero = op.getAllowzero().value_or(0) != 0;
+  for (auto [i, extent] : llvm::enumerate(target)) {
+    if (extent && extent->isNumber(0) && !allowZero) {
+      if (i >= from.size()) {
+        whyNot = "its target copies an axis that the input does not have";
+        return std::nullopt;
+      }
+      extent = from[i];
+    }
+    if (extent && extent->isNumber(-1))
+      extent.reset();
+    if (!extent && type &&
+        static_cast<size_t>(type.getRank()) == target.size() &&
+        !type.isDynamicDim(i))
+      extent = Extent(type.getDimSize(i));
+  }
+  if (!target.empty() && !target.back() && !ShapedType::isDynamic(lastExtent))
+    target.back() = Extent(lastExtent);
   // All but one unknown extent follow from the number of elements.
-  int64_t unknown = 0;
-  for (auto [extent, copy] : llvm::zip_equal(target, copies))
-    unknown += ShapedType::isDynamic(extent) && copy < 0;
-  if (unknown > 1) {
+  if (llvm::count(target, std::nullopt) > 1) {
     whyNot = "its target is computed and more than one extent is unknown";
-    return false;
+    return std::nullopt;
   }
-  if (llvm::is_contained(target, 0)) {
-    whyNot = "its result has no elements";
-    return false;
+  for (const std::optional<Extent> &extent : target) {
+    if (extent && extent->isNumber() && extent->getNumber() <= 0) {
+      whyNot = "its result has no elements";
+      return std::nullopt;
+    }
   }
-  return true;
+  return target;
 }
 
-bool AxisMap::reshape(const View &from, ArrayRef<int64_t> target,
-                      ArrayRef<int> copies, View &to, std::string &whyNot) {
+bool AxisMap::reshape(const View &from, ArrayRef<std::optional<Extent>> target,
+                      View &to, std::string &whyNot) {
+  static constexpr StringLiteral kOtherCount =
+      "its target does not have the number of elements of its input";
   std::deque<unsigned> rest;
   SmallVector<unsigned> unknown;
-  int64_t known = 1;
+  Extent known;
   for (const Axis &axis : from)
     for (unsigned digit : axis) {
       rest.push_back(digit);
-      if (ShapedType::isDynamic(digits[digit].extent))
-        unknown.push_back(digit);
-      else
+      if (digits[digit].extent.isNumber())
         known *= digits[digit].extent;
+      else
+        unknown.push_back(digit);
     }
 
   // One unknown extent on the left and none on the right: it is the quotient.
-  if (unknown.size() == 1 &&
-      llvm::none_of(llvm::zip_equal(target, copies), [](auto pair) {
-        return ShapedType::isDynamic(std::get<0>(pair));
+  if (unknown.size() == 1 && llvm::all_of(target, [](const auto &extent) {
+        return extent && extent->isNumber();
       })) {
-    int64_t total = 1;
-    for (int64_t extent : target)
-      total *= extent;
-    if (known == 0 || total % known) {
-      whyNot = "its target does not have the number of elements of its input";
+    Extent total;
+    for (const std::optional<Extent> &extent : target)
+      total *= *extent;
+    std::optional<Extent> quotient = total.divideBy(known);
+    if (!quotient) {
+      whyNot = kOtherCount;
       return false;
     }
-    if (total / known == 1)
-      rest.erase(llvm::find(rest, unknown.front()));
-    pin(unknown.front(), total / known);
+    unsigned digit = unknown.front();
+    if (std::optional<unsigned> symbol = digits[digit].extent.getSymbol()) {
+      if (quotient->isNumber(1))
+        rest.erase(llvm::find(rest, digit));
+      pin(*symbol, quotient->getNumber());
+    }
   }
 
   // Takes digits for one target axis off one end; false when that needs an
   // extent that is unknown or cuts across digits.
   auto take = [&](size_t i, bool left, Axis &axis) {
-    if (copies[i] >= 0) {
-      const Axis &copied = from[copies[i]];
-      if (copied.size() > rest.size())
-        return false;
-      for (size_t j = 0; j != copied.size(); ++j)
-        if (rest[left ? j : rest.size() - copied.size() + j] != copied[j])
-          return false;
-      axis = copied;
-      for (size_t j = 0; j != copied.size(); ++j)
-        left ? rest.pop_front() : rest.pop_back();
-      return true;
-    }
-    if (ShapedType::isDynamic(target[i]))
+    if (!target[i])
       return false;
     // Look first, so that a failure leaves the digits alone.
-    int64_t need = target[i];
+    Extent need = *target[i];
     size_t whole = 0;
     int64_t part = 1;
-    while (need != 1) {
+    while (!need.isNumber(1)) {
       if (whole == rest.size())
         return false;
       unsigned digit = rest[left ? whole : rest.size() - 1 - whole];
-      int64_t extent = digits[digit].extent;
-      if (ShapedType::isDynamic(extent) || extent == 0)
+      const Extent &extent = digits[digit].extent;
+      if (extent.isNumber(0))
         return false;
-      if (need % extent == 0) {
-        need /= extent;
+      if (std::optional<Extent> quotient = need.divideBy(extent)) {
+        need = *quotient;
         ++whole;
-      } else if (extent % need == 0) {
-        part = need;
+      } else if (need.isNumber() && extent.isNumber() &&
+                 extent.divideBy(need)) {
+        part = need.getNumber();
         need = 1;
       } else {
         return false;
@@ -218,7 +210,7 @@ bool AxisMap::reshape(const View &from, ArrayRef<int64_t> target,
     }
     if (part != 1) {
       unsigned outer = left ? rest.front() : rest.back();
-      split(outer, left ? digits[outer].extent / part : part);
+      split(outer, left ? digits[outer].extent.getNumber() / part : part);
       unsigned inner = digits.size() - 1;
       if (left) {
         axis.push_back(outer);
@@ -247,24 +239,23 @@ bool AxisMap::reshape(const View &from, ArrayRef<int64_t> target,
     if (rest.empty())
       return true;
     // A scalar target: everything left must have extent 1.
-    whyNot = "its target does not have the number of elements of its input";
+    whyNot = kOtherCount;
     return false;
   }
+  // What is left has one place to go; that it has the extent asked for is the
+  // operator's own demand.
   to[begin].assign(rest.begin(), rest.end());
-  int64_t extent = getExtent(to[begin]);
-  if (!ShapedType::isDynamic(target[begin]) && !ShapedType::isDynamic(extent) &&
-      extent != target[begin]) {
-    whyNot = "its target does not have the number of elements of its input";
-    return false;
-  }
-  if (copies[begin] >= 0 && to[begin] != from[copies[begin]]) {
-    whyNot = "its axes cannot be followed: an axis that it copies has moved";
+  Extent extent = getExtent(to[begin]);
+  if (target[begin] && target[begin]->isNumber() && extent.isNumber() &&
+      extent != *target[begin]) {
+    whyNot = kOtherCount;
     return false;
   }
   return true;
 }
 
-bool AxisMap::apply(Operation *op, int64_t lastExtent, std::string &whyNot) {
+bool AxisMap::apply(Operation *op, const ModelFacts &facts, int64_t lastExtent,
+                    std::string &whyNot) {
   // A copy: split() adds to `views` and to the digits of its elements.
   View from = views.back();
   int64_t rank = from.size();
@@ -311,7 +302,7 @@ bool AxisMap::apply(Operation *op, int64_t lastExtent, std::string &whyNot) {
             SmallVector<bool> drop(rank, false);
             if (squeeze.getAxes() || input) {
               std::optional<SmallVector<int64_t>> axes =
-                  getAxes(squeeze.getAxes(), input, rank);
+                  facts.getAxes(squeeze.getAxes(), input, rank);
               if (!axes) {
                 whyNot = "its axes are not constant or out of range";
                 return false;
@@ -320,7 +311,7 @@ bool AxisMap::apply(Operation *op, int64_t lastExtent, std::string &whyNot) {
                 drop[axis] = true;
             } else {
               for (int64_t i = 0; i != rank; ++i) {
-                if (ShapedType::isDynamic(getExtent(from[i]))) {
+                if (!getExtent(from[i]).isNumber()) {
                   whyNot = "it names no axes and an extent is unknown";
                   return false;
                 }
@@ -334,11 +325,13 @@ bool AxisMap::apply(Operation *op, int64_t lastExtent, std::string &whyNot) {
               }
               // The operator itself demands an extent of 1.
               for (unsigned digit : from[i]) {
-                if (!ShapedType::isDynamic(digits[digit].extent)) {
+                std::optional<unsigned> symbol =
+                    digits[digit].extent.getSymbol();
+                if (!symbol) {
                   whyNot = "it drops an axis whose extent is not 1";
                   return false;
                 }
-                pin(digit, 1);
+                pin(*symbol, 1);
               }
             }
             return true;
@@ -346,38 +339,46 @@ bool AxisMap::apply(Operation *op, int64_t lastExtent, std::string &whyNot) {
           .Case([&](onnx::UnsqueezeOp unsqueeze) {
             Value input = presentOrNull(unsqueeze.getAxesInput());
             std::optional<ArrayRef<int64_t>> attr = unsqueeze.getAxes();
-            size_t added = 0;
-            if (attr)
-              added = attr->size();
-            else if (std::optional<SmallVector<int64_t>> ints =
-                         input ? getConstantInts(input) : std::nullopt)
-              added = ints->size();
-            std::optional<SmallVector<int64_t>> axes;
-            if (attr || input)
-              axes = getAxes(attr, input, rank + added);
+            size_t added = attr ? attr->size() : 0;
+            if (!attr && input && facts.get(input).elements)
+              added = facts.get(input).elements->size();
+            std::optional<SmallVector<int64_t>> axes =
+                facts.getAxes(attr, input, rank + added);
             if (!axes) {
-              whyNot = "its axes are not constant or out of range";
+              whyNot = "its axes are not constant, not distinct or out of "
+                       "range";
               return false;
             }
             const auto *next = from.begin();
             for (int64_t i = 0, e = rank + added; i != e; ++i) {
               if (llvm::is_contained(*axes, i))
                 to.emplace_back();
-              else if (next != from.end())
+              else
                 to.push_back(*next++);
-            }
-            if (next != from.end()) {
-              whyNot = "its axes are not distinct";
-              return false;
             }
             return true;
           })
+          .Case([&](onnx::GatherOp gather) {
+            int64_t axis = static_cast<int64_t>(gather.getAxis().value_or(0));
+            axis += axis < 0 ? rank : 0;
+            if (!isViewOp(gather, facts) || axis >= rank ||
+                !from[axis].empty()) {
+              whyNot = "it takes a part of its input";
+              return false;
+            }
+            to = from;
+            // A scalar index takes the axis away.
+            if (facts.get(gather.getIndices()).shape->empty())
+              to.erase(to.begin() + axis);
+            return true;
+          })
           .Case([&](onnx::ReshapeOp reshapeOp) {
-            SmallVector<int64_t> target;
-            SmallVector<int> copies;
-            return getReshapeTarget(reshapeOp, rank, lastExtent, target, copies,
-                                    whyNot) &&
-                   reshape(from, target, copies, to, whyNot);
+            SmallVector<Extent> extents;
+            for (const Axis &axis : from)
+              extents.push_back(getExtent(axis));
+            std::optional<SmallVector<std::optional<Extent>>> target =
+                getReshapeTarget(reshapeOp, facts, extents, lastExtent, whyNot);
+            return target && reshape(from, *target, to, whyNot);
           })
           .Default([&](Operation *) {
             // Operators without axes of their own keep them all.

@@ -138,7 +138,10 @@ llvm::Expected<ConstantReader> ConstantReader::open(const Constant &constant) {
     return llvm::createStringError("its elements are not whole bytes");
   reader.elementBytes = element.getIntOrFloatBitWidth() / 8;
   reader.numElements = constant.type.getNumElements();
-  if (auto dense = dyn_cast<DenseElementsAttr>(constant.elements)) {
+  if (constant.folded) {
+    reader.folded = constant.folded;
+    reader.memory = *constant.folded;
+  } else if (auto dense = dyn_cast<DenseElementsAttr>(constant.elements)) {
     reader.memory = dense.getRawData();
     reader.splat = dense.isSplat();
   } else if (auto data = dyn_cast<onnx::FileDataAttr>(constant.elements)) {
@@ -166,7 +169,8 @@ llvm::Expected<ConstantReader> ConstantReader::open(const Constant &constant) {
 }
 
 ConstantReader::ConstantReader(ConstantReader &&other) noexcept
-    : memory(other.memory), path(std::move(other.path)), file(other.file),
+    : memory(other.memory), folded(std::move(other.folded)),
+      path(std::move(other.path)), file(other.file),
       fileOffset(other.fileOffset), splat(other.splat),
       elementBytes(other.elementBytes), numElements(other.numElements) {
   other.file.reset();
@@ -238,6 +242,20 @@ double headopt::decodeFloat(Type type, const char *bytes) {
   else
     value = std::ldexp(fraction + 1024, exponent - 25);
   return bits >> 15 ? -value : value;
+}
+
+double headopt::decodeNumber(Type type, const char *bytes) {
+  if (type.isF16() || type.isBF16() || type.isF32() || type.isF64())
+    return decodeFloat(type, bytes);
+  unsigned width = type.getIntOrFloatBitWidth();
+  uint64_t bits = 0;
+  memcpy(&bits, bytes, width / 8);
+  if (auto floating = dyn_cast<FloatType>(type))
+    return APFloat(floating.getFloatSemantics(), APInt(width, bits))
+        .convertToDouble();
+  if (type.isUnsignedInteger())
+    return static_cast<double>(bits);
+  return static_cast<double>(llvm::SignExtend64(bits, width));
 }
 
 void headopt::encodeFloat(Type type, double value, char *bytes) {

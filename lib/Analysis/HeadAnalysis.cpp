@@ -6,7 +6,7 @@
 
 #include "headopt/Analysis/HeadAnalysis.h"
 #include "headopt/Analysis/AxisMap.h"
-#include "headopt/Analysis/ConstantReader.h"
+#include "headopt/Analysis/ConstantFolder.h"
 #include "headopt/Analysis/WeightScan.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "llvm/ADT/SetVector.h"
@@ -44,39 +44,49 @@ static std::string formatShape(ArrayRef<int64_t> shape) {
 // The path from map to dense layer
 //===----------------------------------------------------------------------===//
 
-/// True when `dropout` is known to pass its input on. `whyNot` says what else
-/// it may do.
-static bool isInference(onnx::DropoutOp dropout, std::string &whyNot) {
-  // Opset 1 and 6 have is_test, by default 0 (training).
-  std::optional<int64_t> opset = onnx::getOpsetVersion(dropout);
-  if (opset && *opset < 7) {
-    if (dropout.getIsTest().value_or(0) != 0)
-      return true;
-    whyNot = describe(dropout) + " is in training mode (is_test is 0)";
-    return false;
+/// The operand of `op` that its result is, moved or with each element mapped
+/// alone and the same way everywhere, so that the map may be pooled after it;
+/// null when there is none. `whyNot` says what is in the way, if there is more
+/// to say than that the operator is another one.
+static OpOperand *getFollowedOperand(Operation *op, const ModelFacts &facts,
+                                     std::string &whyNot) {
+  if (isViewOp(op, facts) || isa<onnx::IdentityOp>(op))
+    return &op->getOpOperand(0);
+  if (auto dropout = dyn_cast<onnx::DropoutOp>(op)) {
+    std::string why;
+    if (isInference(dropout, why))
+      return &op->getOpOperand(0);
+    whyNot = describe(op) + " " + why;
+    return nullptr;
   }
-  Value mode = dropout.getTrainingMode();
-  if (!mode)
-    return true;
-  std::string ignored;
-  std::optional<Constant> constant = getConstant(mode, ignored);
-  auto dense =
-      constant ? dyn_cast<DenseElementsAttr>(constant->elements) : nullptr;
-  if (dense && dense.getElementType().isInteger(1) &&
-      llvm::none_of(dense.getValues<bool>(), [](bool on) { return on; }))
-    return true;
-  whyNot = describe(dropout) + (dense ? " is in training mode"
-                                      : " may be in training mode: its "
-                                        "training_mode is not constant");
-  return false;
-}
-
-/// True when the result of `op` is its first operand with each element mapped
-/// alone, the same way everywhere, so that the map may be pooled after it.
-static bool isPerElement(Operation *op, std::string &whyNot) {
-  if (auto dropout = dyn_cast<onnx::DropoutOp>(op))
-    return isInference(dropout, whyNot);
-  return isa<onnx::IdentityOp, onnx::CastOp, onnx::ReluOp>(op);
+  // A scalar that could have more axes than the map would change its rank.
+  auto isParameter = [&](Value value) {
+    return isa<NoneType>(value.getType()) ||
+           (facts.isScalar(value) && facts.get(value).shape->size() <= 2);
+  };
+  // Its scale is that of the whole tensor, in whatever order elements lie.
+  if (isa<onnx::DynamicQuantizeLinearOp>(op))
+    return &op->getOpOperand(0);
+  if (isa<onnx::QuantizeLinearOp, onnx::DequantizeLinearOp>(op)) {
+    if (facts.isScalar(op->getOperand(1)))
+      return &op->getOpOperand(0);
+    whyNot = describe(op) + " has a scale for each feature";
+    return nullptr;
+  }
+  if (!op->hasTrait<onnx::PerElement>())
+    return nullptr;
+  OpOperand *followed = nullptr;
+  for (OpOperand &operand : op->getOpOperands()) {
+    if (isParameter(operand.get()))
+      continue;
+    if (followed) {
+      whyNot = describe(op) + " has a parameter for each feature, or combines "
+                              "two maps";
+      return nullptr;
+    }
+    followed = &operand;
+  }
+  return followed;
 }
 
 /// True when a per-element operator leaves elements as they are.
@@ -93,19 +103,14 @@ static bool isNoOp(Operation *op) {
 
 /// True when `value` is the mean of a feature map over all its spatial axes:
 /// axes from 2 on, as convolutions lay them out, followed through views.
-static bool isGlobalAverage(Value value) {
+static bool isGlobalAverage(Value value, const ModelFacts &facts) {
   Operation *op = value.getDefiningOp();
   if (isa_and_nonnull<onnx::GlobalAveragePoolOp>(op))
     return true;
   auto mean = dyn_cast_or_null<onnx::ReduceMeanOp>(op);
   if (!mean)
     return false;
-  std::optional<SmallVector<int64_t>> axes;
-  if (std::optional<ArrayRef<int64_t>> attr = mean.getAxes())
-    axes.emplace(attr->begin(), attr->end());
-  else if (Value input = mean.getAxesInput();
-           input && !isa<NoneType>(input.getType()))
-    axes = getConstantInts(input);
+  std::optional<SmallVector<int64_t>> axes = facts.getReducedAxes(mean);
   if (!axes || axes->empty())
     return false;
 
@@ -117,25 +122,20 @@ static bool isGlobalAverage(Value value) {
     path.insert(path.begin(), def);
     source = def->getOperand(0);
   }
-  auto type = dyn_cast<RankedTensorType>(source.getType());
-  if (!type || type.getRank() < 3)
+  const std::optional<ValueFacts::Shape> &shape = facts.get(source).shape;
+  if (!shape || shape->size() < 3)
     return false;
-  AxisMap map(type.getShape());
+  AxisMap map(*shape);
   std::string ignored;
   for (Operation *step : path)
-    if (!map.apply(step, ShapedType::kDynamic, ignored))
+    if (!map.apply(step, facts, ShapedType::kDynamic, ignored))
       return false;
-  AxisMap::View view = map.getViews().back();
+  const AxisMap::View &view = map.getViews().back();
   llvm::SmallDenseSet<unsigned> averaged;
-  for (int64_t axis : *axes) {
-    if (axis < 0)
-      axis += view.size();
-    if (axis < 0 || axis >= static_cast<int64_t>(view.size()))
-      return false;
+  for (int64_t axis : *axes)
     for (unsigned digit : view[axis])
       averaged.insert(map.getDigit(digit).axis);
-  }
-  for (int64_t axis = 0; axis != type.getRank(); ++axis)
+  for (size_t axis = 0; axis != shape->size(); ++axis)
     if (!map.getViews().front()[axis].empty() &&
         averaged.contains(axis) != (axis >= 2))
       return false;
@@ -152,49 +152,62 @@ namespace {
 struct Weight {
   Constant constant;
   AxisMap map;
+  const DenseLayer *layer;
+
   /// Digits of the features that the layer sums over, and of its outputs.
-  AxisMap::Axis features() const { return map.getViews().back()[featureAxis]; }
-  AxisMap::Axis outputs() const {
-    return map.getViews().back()[1 - featureAxis];
-  }
-  unsigned featureAxis;
+  AxisMap::Axis getFeatures() const { return concat(layer->featureAxes); }
+  AxisMap::Axis getOutputs() const { return concat(layer->outputAxes); }
 
   Direction getDirection(unsigned digit) const {
     uint64_t stride = map.getStride(digit);
     ArrayRef<int64_t> shape = constant.type.getShape();
     for (int64_t extent : shape.drop_front(map.getDigit(digit).axis + 1))
       stride *= extent;
-    return {stride, static_cast<uint64_t>(map.getDigit(digit).extent)};
+    return {stride, getExtent(digit)};
+  }
+  /// Extents of weights are numbers.
+  uint64_t getExtent(unsigned digit) const {
+    return map.getDigit(digit).extent.getNumber();
+  }
+
+private:
+  AxisMap::Axis concat(ArrayRef<int64_t> axes) const {
+    AxisMap::Axis digits;
+    for (int64_t axis : axes)
+      llvm::append_range(digits, map.getViews().back()[axis]);
+    return digits;
   }
 };
 
 } // namespace
 
 static std::optional<Weight> readWeight(const DenseLayer &layer,
+                                        const ModelFacts &facts,
                                         std::string &whyNot) {
   SmallVector<Operation *> path;
   Value source = layer.weight->get();
   while (Operation *def = source.getDefiningOp()) {
-    if (!isViewOp(def) && !isa<onnx::IdentityOp>(def))
+    if (!isViewOp(def, facts) && !isa<onnx::IdentityOp>(def))
       break;
     path.insert(path.begin(), def);
     source = def->getOperand(0);
   }
-  std::optional<Constant> constant = getConstant(source, whyNot);
+  std::optional<Constant> constant = foldConstant(source, facts, whyNot);
   if (!constant)
     return std::nullopt;
-  AxisMap map(constant->type.getShape());
+  AxisMap map(SmallVector<Extent>(constant->type.getShape().begin(),
+                                  constant->type.getShape().end()));
   for (Operation *step : path) {
-    if (!map.apply(step, ShapedType::kDynamic, whyNot)) {
+    if (!map.apply(step, facts, ShapedType::kDynamic, whyNot)) {
       whyNot = describe(step) + " in front of it: " + whyNot;
       return std::nullopt;
     }
   }
-  if (map.getViews().back().size() != 2) {
-    whyNot = "it does not have two axes";
+  if (static_cast<int64_t>(map.getViews().back().size()) != layer.weightRank) {
+    whyNot = "it does not have " + std::to_string(layer.weightRank) + " axes";
     return std::nullopt;
   }
-  return Weight{*constant, std::move(map), layer.transposed ? 1u : 0u};
+  return Weight{*constant, std::move(map), &layer};
 }
 
 //===----------------------------------------------------------------------===//
@@ -207,13 +220,18 @@ namespace {
 struct Plan {
   size_t view = 0;
   SmallVector<int64_t> axes;
+  /// The digits of `axes`: those along which the map does not vary, and the
+  /// others, along which the weight must not.
+  SmallVector<unsigned> evenMapDigits, evenWeightDigits;
+  /// Axes along which the map does not vary at all.
+  SmallVector<int64_t> evenMapAxes;
   int64_t positions = 1;
 };
 
 class Judge {
 public:
-  Judge(Head &head, const HeadAnalysisOptions &options)
-      : head(head), options(options) {}
+  Judge(Head &head, const ModelFacts &facts, const HeadAnalysisOptions &options)
+      : head(head), facts(facts), options(options) {}
 
   /// False when the dense layer turns out not to be a head.
   bool run();
@@ -235,6 +253,8 @@ private:
   void describeMap(size_t view);
   void countParameters();
   bool alignWeight();
+  void pinOnes();
+  void findEvenMapDigits();
   void testInvariance();
   void explainRefusal();
   std::optional<Plan> choosePlan(const llvm::SmallDenseSet<unsigned> &even);
@@ -243,6 +263,11 @@ private:
             llvm::SmallDenseSet<unsigned> &even);
   void startPooledWeight(const Plan &plan);
   void addToPooledWeight(uint64_t first, uint64_t count, const char *bytes);
+  void addInteger(uint64_t place, uint64_t index, const char *bytes);
+  void finishPooledWeight();
+  Type getPooledType() const;
+  void checkType();
+  bool readZeroPoints();
   void checkExpression();
   void checkFinite();
   void conclude();
@@ -250,14 +275,22 @@ private:
   void recordDifference(const ConstantReader &reader, unsigned digit,
                         Difference difference);
   SmallVector<Direction> getDirections(ArrayRef<unsigned> digits) const;
-  size_t countRepeats(size_t view) const;
+  SmallVector<OpOperand *> getRepeats(size_t view) const;
+  /// Digits that the layer sums over, in the order in which it does.
+  AxisMap::Axis getFeatures() const {
+    AxisMap::Axis digits;
+    for (int64_t axis : head.layer.dataAxes)
+      llvm::append_range(digits, map->getViews().back()[axis]);
+    return digits;
+  }
   /// The value that view `i` describes.
   Value getValue(size_t view) const {
     size_t step = begin + view;
-    return step == 0 ? source : head.path[step - 1]->getResult(0);
+    return step == 0 ? source : head.path[step - 1]->getOwner()->getResult(0);
   }
 
   Head &head;
+  const ModelFacts &facts;
   const HeadAnalysisOptions &options;
 
   /// Where the path starts, and why it does not start earlier.
@@ -277,6 +310,8 @@ private:
   /// the first of them.
   llvm::MapVector<unsigned, SmallVector<unsigned>> aligned;
   SmallVector<unsigned> unknownDigits;
+  /// Symbols that can only be 1.
+  SmallVector<unsigned> ones;
   /// How much Head::difference says: its index, and whether its axis is
   /// spatial.
   std::pair<uint64_t, bool> differenceRank;
@@ -287,22 +322,39 @@ private:
     uint64_t stride;
   };
   SmallVector<Target> targets;
+  /// Elements of the pooled weight while they are sums of several.
+  std::vector<double> sums;
+  /// How many equal summands each element that is added stands for.
+  int64_t repetitions = 1;
+  /// Of an integer layer: what its weight is less, one number or one for each
+  /// output.
+  std::vector<int64_t> zeroPoints;
+
+  /// Digits along which the map does not vary, from which view on.
+  llvm::SmallDenseMap<unsigned, size_t> evenMapFrom;
 };
 
 } // namespace
 
 /// Collects the operators between the map and the dense layer.
 bool Judge::walkPath() {
+  auto isView = [&](OpOperand *step) {
+    return isViewOp(step->getOwner(), facts);
+  };
   Value value = head.layer.data->get();
   while (Operation *def = value.getDefiningOp()) {
-    if (!isViewOp(def) && !isPerElement(def, stopped))
+    OpOperand *followed = value == def->getResult(0)
+                              ? getFollowedOperand(def, facts, stopped)
+                              : nullptr;
+    if (!followed)
       break;
-    head.path.push_back(def);
-    value = def->getOperand(0);
+    head.path.push_back(followed);
+    value = followed->get();
   }
   std::reverse(head.path.begin(), head.path.end());
   source = value;
-  if (llvm::any_of(head.path, isViewOp) || isGlobalAverage(source))
+  if (!head.layer.isMatrixProduct() || llvm::any_of(head.path, isView) ||
+      isGlobalAverage(source, facts))
     return true;
   // An operator that cannot be followed may hide the collapse of a map. What
   // keeps the shape of its first operand is looked through, to say so.
@@ -311,12 +363,12 @@ bool Judge::walkPath() {
   for (unsigned i = 0; i != kMaxSteps; ++i) {
     Operation *def = value.getDefiningOp();
     if (!def || def->getNumOperands() == 0 || def->getNumRegions() ||
-        !isa<onnx::NodeOpInterface>(def) || matchDenseLayer(def))
+        !isa<onnx::NodeOpInterface>(def) || matchDenseLayer(def, facts))
       return false;
     Value next = def->getOperand(0);
-    if (isViewOp(def)) {
-      auto type = dyn_cast<RankedTensorType>(next.getType());
-      if (type && type.getRank() < 3)
+    if (isViewOp(def, facts)) {
+      const std::optional<ValueFacts::Shape> &shape = facts.get(next).shape;
+      if (shape && shape->size() < 3)
         return false;
       if (stopped.empty())
         stopped = describe(inTheWay) +
@@ -324,9 +376,9 @@ bool Judge::walkPath() {
                   "element alone";
       return true;
     }
-    auto before = dyn_cast<RankedTensorType>(next.getType());
-    auto after = dyn_cast<RankedTensorType>(value.getType());
-    if (before && after && before.getRank() != after.getRank())
+    const std::optional<ValueFacts::Shape> &before = facts.get(next).shape;
+    const std::optional<ValueFacts::Shape> &after = facts.get(value).shape;
+    if (before && after && before->size() != after->size())
       return false;
     value = next;
   }
@@ -350,26 +402,28 @@ static bool isComputedFromConstants(Value value, unsigned depth = 4) {
 /// Follows axes along the path, from as early as that works.
 bool Judge::followPath() {
   size_t lastView = 0;
-  for (auto [i, op] : llvm::enumerate(head.path))
-    if (isViewOp(op))
+  for (auto [i, step] : llvm::enumerate(head.path))
+    if (isViewOp(step->getOwner(), facts))
       lastView = i;
   std::string firstReason;
   for (begin = 0; begin <= head.path.size(); ++begin) {
-    Value value = begin == 0 ? source : head.path[begin - 1]->getResult(0);
-    auto type = dyn_cast<RankedTensorType>(value.getType());
-    if (!type)
+    const std::optional<ValueFacts::Shape> &shape =
+        facts.get(getValue(0)).shape;
+    if (!shape)
       continue;
-    AxisMap attempt(type.getShape());
+    AxisMap attempt(*shape);
     bool followed = true;
     for (size_t i = begin; i != head.path.size() && followed; ++i) {
       std::string reason;
-      followed = attempt.apply(
-          head.path[i], i == lastView ? numFeatures : ShapedType::kDynamic,
-          reason);
+      bool flattens = i == lastView && head.layer.isMatrixProduct();
+      followed =
+          attempt.apply(head.path[i]->getOwner(), facts,
+                        flattens ? numFeatures : ShapedType::kDynamic, reason);
       if (!followed && firstReason.empty())
-        firstReason = describe(head.path[i]) + ": " + reason;
+        firstReason = describe(head.path[i]->getOwner()) + ": " + reason;
     }
-    if (!followed || attempt.getViews().back().size() != 2)
+    if (!followed || static_cast<int64_t>(attempt.getViews().back().size()) !=
+                         head.layer.dataRank)
       continue;
     // Only the dense layer's own input: nothing is apart any more.
     if (llvm::none_of(attempt.getViews(), [](const AxisMap::View &view) {
@@ -388,16 +442,16 @@ bool Judge::followPath() {
 }
 
 int64_t Judge::getFeatureExtent(unsigned digit) const {
-  int64_t extent = map->getDigit(digit).extent;
-  if (!ShapedType::isDynamic(extent))
-    return extent;
+  const Extent &extent = map->getDigit(digit).extent;
+  if (extent.isNumber())
+    return extent.getNumber();
   // The group of unknown digits has what the known ones leave.
-  int64_t known = 1;
-  for (unsigned other : map->getViews().back()[1])
-    if (!ShapedType::isDynamic(map->getDigit(other).extent))
+  Extent known;
+  for (unsigned other : getFeatures())
+    if (map->getDigit(other).extent.isNumber())
       known *= map->getDigit(other).extent;
-  return known && numFeatures % known == 0 ? numFeatures / known
-                                           : ShapedType::kDynamic;
+  std::optional<Extent> quotient = Extent(numFeatures).divideBy(known);
+  return quotient ? quotient->getNumber() : ShapedType::kDynamic;
 }
 
 /// Checks that rows of the dense input are samples of the map. False when the
@@ -405,7 +459,7 @@ int64_t Judge::getFeatureExtent(unsigned digit) const {
 bool Judge::checkSamples() {
   const AxisMap::View &last = map->getViews().back();
   const AxisMap::Axis &rows = last[0];
-  const AxisMap::Axis &features = last[1];
+  const AxisMap::Axis features = getFeatures();
   std::optional<size_t> apart;
   for (auto [i, view] : llvm::enumerate(map->getViews())) {
     if (view.size() < 3)
@@ -440,12 +494,12 @@ bool Judge::checkSamples() {
 void Judge::describeMap(size_t index) {
   const AxisMap::View &view = map->getViews()[index];
   head.featureMap = getValue(index);
-  head.pathBegin = begin + index;
+  head.repeats = getRepeats(index);
   head.mapShape.clear();
   for (const AxisMap::Axis &axis : view)
-    head.mapShape.push_back(map->getExtent(axis));
+    head.mapShape.push_back(map->getNumber(axis));
   llvm::SetVector<int64_t> order;
-  for (unsigned digit : map->getViews().back()[1])
+  for (unsigned digit : getFeatures())
     for (auto [axis, digits] : llvm::enumerate(view))
       if (llvm::is_contained(digits, digit))
         order.insert(axis);
@@ -456,39 +510,34 @@ void Judge::describeMap(size_t index) {
   head.axesOrder.assign(order.begin(), order.end());
 }
 
-static int64_t countElements(Value value) {
-  auto type =
-      value ? dyn_cast<RankedTensorType>(value.getType()) : RankedTensorType();
-  return type && type.hasStaticShape() ? type.getNumElements() : 0;
-}
-
 /// Parameters of the layer as it is, and if the spatial axes were pooled: those
 /// that are not axis 1 of the earliest map, where convolutions have channels.
 void Judge::countParameters() {
   if (ShapedType::isDynamic(numFeatures) || ShapedType::isDynamic(numOutputs))
     return;
   std::string ignored;
-  int64_t bias = head.layer.bias && getConstant(head.layer.bias, ignored)
-                     ? countElements(head.layer.bias)
-                     : 0;
+  std::optional<Constant> added =
+      head.layer.bias ? foldConstant(head.layer.bias, facts, ignored)
+                      : std::nullopt;
+  int64_t bias = added ? added->type.getNumElements() : 0;
   head.parametersBefore = numFeatures * numOutputs + bias;
   head.parametersAfter = head.parametersBefore;
   head.parametersIfPooled = head.parametersBefore;
   if (candidates.empty())
     return;
   const AxisMap::View &view = map->getViews()[candidates.front()];
-  int64_t channels = map->getExtent(view[1]);
+  int64_t channels = map->getNumber(view[1]);
   if (!ShapedType::isDynamic(channels))
     head.parametersIfPooled = channels * numOutputs + bias;
 }
 
 /// Brings the weight's digits in step with the map's.
 bool Judge::alignWeight() {
-  const AxisMap::Axis features = map->getViews().back()[1];
+  const AxisMap::Axis features = getFeatures();
   // Unknown digits must follow each other to count as one.
   std::optional<size_t> firstUnknown, lastUnknown;
   for (auto [i, digit] : llvm::enumerate(features)) {
-    if (!ShapedType::isDynamic(map->getDigit(digit).extent))
+    if (map->getDigit(digit).extent.isNumber())
       continue;
     if (!firstUnknown)
       firstUnknown = i;
@@ -523,14 +572,14 @@ bool Judge::alignWeight() {
     }
     SmallVector<unsigned> &digits = aligned[digit];
     while (need != 1) {
-      AxisMap::Axis available = weight->features();
+      AxisMap::Axis available = weight->getFeatures();
       if (next == available.size()) {
         refuse(Rule::Extents, "the weight has fewer rows than the map "
                               "has features");
         return false;
       }
       unsigned candidate = available[next];
-      int64_t extent = weight->map.getDigit(candidate).extent;
+      int64_t extent = weight->getExtent(candidate);
       if (need % extent != 0) {
         if (extent % need != 0) {
           refuse(Rule::View, "the weight is reshaped across the map's axes");
@@ -544,7 +593,7 @@ bool Judge::alignWeight() {
       ++next;
     }
   }
-  if (next != weight->features().size()) {
+  if (next != weight->getFeatures().size()) {
     refuse(Rule::Extents, "the weight has more rows than the map has features");
     return false;
   }
@@ -560,11 +609,47 @@ SmallVector<Direction> Judge::getDirections(ArrayRef<unsigned> digits) const {
   return directions;
 }
 
-/// Steps after view `i` that change elements.
-size_t Judge::countRepeats(size_t view) const {
-  return llvm::count_if(
-      ArrayRef(head.path).drop_front(begin + view),
-      [](Operation *op) { return !isViewOp(op) && !isNoOp(op); });
+/// Steps after a view that change elements.
+SmallVector<OpOperand *> Judge::getRepeats(size_t view) const {
+  SmallVector<OpOperand *> steps;
+  for (OpOperand *step : ArrayRef(head.path).drop_front(begin + view))
+    if (!isViewOp(step->getOwner(), facts) && !isNoOp(step->getOwner()))
+      steps.push_back(step);
+  return steps;
+}
+
+/// Where the weight has no more rows than the numbers among the extents of the
+/// features make, all symbols among them are 1.
+void Judge::pinOnes() {
+  Extent product = map->getExtent(getFeatures());
+  if (product.isNumber() || product.getCoefficient() != numFeatures)
+    return;
+  ones.assign(product.getSymbols().begin(), product.getSymbols().end());
+  for (unsigned symbol : ones)
+    map->pin(symbol, 1);
+}
+
+/// Finds digits of the map along which it does not vary.
+void Judge::findEvenMapDigits() {
+  for (auto [i, view] : llvm::enumerate(map->getViews())) {
+    const ValueFacts &value = facts.get(getValue(i));
+    if (value.varying.size() != view.size())
+      continue;
+    for (auto [axis, digits] : llvm::enumerate(view))
+      // Symbols that the weight's rows show to be 1 leave a number.
+      if (value.varying[axis].getCoefficient() == 1 &&
+          llvm::all_of(value.varying[axis].getSymbols(), [&](unsigned symbol) {
+            return llvm::is_contained(ones, symbol);
+          }))
+        for (unsigned digit : digits)
+          evenMapFrom.try_emplace(digit, i);
+  }
+  // Unknown extents are known only together.
+  if (!llvm::all_of(unknownDigits, [&](unsigned digit) {
+        return evenMapFrom.contains(digit);
+      }))
+    for (unsigned digit : unknownDigits)
+      evenMapFrom.erase(digit);
 }
 
 /// The best way to pool when the weight is even along the digits in `even`: the
@@ -575,26 +660,42 @@ Judge::choosePlan(const llvm::SmallDenseSet<unsigned> &even) {
   std::optional<Plan> best;
   // A weight of equal numbers could be pooled in many ways; the earliest map,
   // as convolutions lay it out, keeps its channels.
-  bool equal = llvm::all_of(map->getViews().back()[1], [&](unsigned digit) {
-    return even.contains(digit);
-  });
-  for (size_t i :
-       equal ? ArrayRef(candidates).take_front() : ArrayRef(candidates)) {
+  bool equal = llvm::all_of(
+      getFeatures(), [&](unsigned digit) { return even.contains(digit); });
+  ArrayRef<size_t> views = candidates;
+  // A layer that takes several axes sees no other map than its own operand.
+  if (!head.layer.isMatrixProduct())
+    views = views.take_back();
+  else if (equal)
+    views = views.take_front();
+  const AxisMap::Axis features = getFeatures();
+  for (size_t i : views) {
     const AxisMap::View &view = map->getViews()[i];
+    auto isEvenMap = [&](unsigned digit) {
+      auto it = evenMapFrom.find(digit);
+      return it != evenMapFrom.end() && it->second <= i;
+    };
+    auto mayPool = [&](unsigned digit) {
+      return llvm::is_contained(features, digit) &&
+             (even.contains(digit) || isEvenMap(digit));
+    };
     SmallVector<bool> pool(view.size(), false);
     for (size_t axis = 1; axis != view.size(); ++axis)
-      pool[axis] = llvm::all_of(
-          view[axis], [&](unsigned digit) { return even.contains(digit); });
+      pool[axis] = llvm::all_of(view[axis], mayPool);
+    // Where outputs see only some of the channels, these stay.
+    if (!head.layer.isMatrixProduct() &&
+        !llvm::is_contained(head.layer.dataAxes, 1))
+      pool[1] = false;
     if (llvm::all_of(ArrayRef(pool).drop_front(), [](bool b) { return b; }))
       pool[1] = false;
     // Unknown extents are known only together.
     bool unknownKept = false;
     for (size_t axis = 1; axis != view.size(); ++axis)
       unknownKept |=
-          !pool[axis] && ShapedType::isDynamic(map->getExtent(view[axis]));
+          !pool[axis] && ShapedType::isDynamic(map->getNumber(view[axis]));
     if (unknownKept)
       for (size_t axis = 1; axis != view.size(); ++axis)
-        if (ShapedType::isDynamic(map->getExtent(view[axis])))
+        if (ShapedType::isDynamic(map->getNumber(view[axis])))
           pool[axis] = false;
 
     Plan plan;
@@ -605,6 +706,11 @@ Judge::choosePlan(const llvm::SmallDenseSet<unsigned> &even) {
       if (pool[axis]) {
         plan.axes.push_back(axis);
         gains |= !view[axis].empty();
+        for (unsigned digit : view[axis])
+          (isEvenMap(digit) ? plan.evenMapDigits : plan.evenWeightDigits)
+              .push_back(digit);
+        if (!view[axis].empty() && llvm::all_of(view[axis], isEvenMap))
+          plan.evenMapAxes.push_back(axis);
       } else {
         for (unsigned digit : view[axis])
           if (aligned.contains(digit))
@@ -615,44 +721,72 @@ Judge::choosePlan(const llvm::SmallDenseSet<unsigned> &even) {
       continue;
     if (!best || plan.positions > best->positions ||
         (plan.positions == best->positions &&
-         countRepeats(plan.view) < countRepeats(best->view)))
+         getRepeats(plan.view).size() < getRepeats(best->view).size()))
       best = std::move(plan);
   }
   return best;
 }
 
-/// Lays out the pooled weight of `plan`: outputs, and the map's kept axes in
-/// their order.
+/// Lays out the pooled weight of `plan`.
 void Judge::startPooledWeight(const Plan &plan) {
   const AxisMap::View &view = map->getViews()[plan.view];
-  SmallVector<unsigned> kept;
-  for (size_t axis = 1; axis != view.size(); ++axis)
-    if (!llvm::is_contained(plan.axes, static_cast<int64_t>(axis)))
-      for (unsigned digit : view[axis])
-        if (const auto *it = aligned.find(digit); it != aligned.end())
-          llvm::append_range(kept, it->second);
-  AxisMap::Axis outputs = weight->outputs();
+  const DenseLayer &layer = head.layer;
+  // For each axis of the new weight the digits of the old one that it keeps.
+  SmallVector<SmallVector<unsigned>> axes(layer.weightRank);
+  const AxisMap::View &weightView = weight->map.getViews().back();
+  for (int64_t axis : layer.outputAxes)
+    axes[axis].assign(weightView[axis].begin(), weightView[axis].end());
+  for (size_t axis = 1; axis != view.size(); ++axis) {
+    if (llvm::is_contained(plan.axes, static_cast<int64_t>(axis)))
+      continue;
+    const auto *place = llvm::find(layer.dataAxes, static_cast<int64_t>(axis));
+    int64_t target = layer.isMatrixProduct() ? layer.featureAxes.front()
+                     : place == layer.dataAxes.end()
+                         ? -1
+                         : layer.featureAxes[place - layer.dataAxes.begin()];
+    if (target < 0)
+      continue;
+    for (unsigned digit : view[axis])
+      if (const auto *it = aligned.find(digit); it != aligned.end())
+        llvm::append_range(axes[target], it->second);
+  }
 
-  int64_t numKept = numFeatures / plan.positions;
+  SmallVector<int64_t> shape;
+  for (ArrayRef<unsigned> digits : axes) {
+    shape.push_back(1);
+    for (unsigned digit : digits)
+      shape.back() *= static_cast<int64_t>(weight->getExtent(digit));
+  }
   PooledWeight pooled;
-  Type element = weight->constant.type.getElementType();
-  pooled.type = head.layer.transposed
-                    ? RankedTensorType::get({numOutputs, numKept}, element)
-                    : RankedTensorType::get({numKept, numOutputs}, element);
+  Type element = getPooledType();
+  pooled.type = RankedTensorType::get(shape, element);
   pooled.source = weight->constant.op;
   targets.clear();
-  auto place = [&](ArrayRef<unsigned> digits, uint64_t stride) {
+  uint64_t stride = 1;
+  for (ArrayRef<unsigned> digits : llvm::reverse(axes))
     for (unsigned digit : llvm::reverse(digits)) {
       targets.push_back({weight->getDirection(digit), stride});
-      stride *= weight->map.getDigit(digit).extent;
+      stride *= weight->getExtent(digit);
     }
-  };
-  place(kept, head.layer.transposed ? 1 : numOutputs);
-  place(outputs, head.layer.transposed ? numKept : 1);
   pooled.bytes.resize(pooled.type.getNumElements() *
                       element.getIntOrFloatBitWidth() / 8);
+  // Where the map is even, elements that differ are summed.
+  sums.assign(plan.evenMapDigits.empty() ? 0 : pooled.type.getNumElements(),
+              0.0);
   head.pooledWeight = std::move(pooled);
   head.positions = plan.positions;
+  repetitions = 1;
+  for (unsigned digit : plan.evenWeightDigits)
+    if (aligned.contains(digit))
+      repetitions *= getFeatureExtent(digit);
+}
+
+/// The element type of the new weight.
+Type Judge::getPooledType() const {
+  Type type = weight->constant.type.getElementType();
+  if (head.layer.isInteger())
+    return IntegerType::get(type.getContext(), 32);
+  return type;
 }
 
 void Judge::addToPooledWeight(uint64_t first, uint64_t count,
@@ -665,11 +799,48 @@ void Judge::addToPooledWeight(uint64_t first, uint64_t count,
     uint64_t place = 0;
     for (const Target &target : targets)
       place += index / target.from.stride % target.from.extent * target.stride;
-    // All summands are equal, so their sum is a product: one rounding.
-    double sum = decodeFloat(type, bytes + i * width) *
-                 static_cast<double>(head.positions);
-    encodeFloat(type, sum, out + place * width);
+    // Summands that are equal give a product.
+    if (head.layer.isInteger()) {
+      addInteger(place, index, bytes + i * width);
+      continue;
+    }
+    double sum =
+        decodeFloat(type, bytes + i * width) * static_cast<double>(repetitions);
+    if (sums.empty())
+      encodeFloat(type, sum, out + place * width);
+    else
+      sums[place] += sum;
   }
+}
+
+/// Integers are exact: the layer itself computes modulo 2^32.
+void Judge::addInteger(uint64_t place, uint64_t index, const char *bytes) {
+  Type type = weight->constant.type.getElementType();
+  uint64_t output = 0;
+  for (unsigned digit : weight->getOutputs()) {
+    Direction direction = weight->getDirection(digit);
+    output =
+        output * direction.extent + index / direction.stride % direction.extent;
+  }
+  int64_t zero = zeroPoints.empty()       ? 0
+                 : zeroPoints.size() == 1 ? zeroPoints.front()
+                                          : zeroPoints[output];
+  char *at = head.pooledWeight->bytes.data() + place * sizeof(uint32_t);
+  uint32_t sum;
+  memcpy(&sum, at, sizeof(sum));
+  sum += static_cast<uint32_t>(static_cast<int64_t>(decodeNumber(type, bytes)) -
+                               zero);
+  memcpy(at, &sum, sizeof(sum));
+}
+
+/// Rounds what was summed in double, once.
+void Judge::finishPooledWeight() {
+  Type type = getPooledType();
+  if (head.layer.isInteger())
+    return;
+  unsigned width = type.getIntOrFloatBitWidth() / 8;
+  for (auto [i, sum] : llvm::enumerate(sums))
+    encodeFloat(type, sum, head.pooledWeight->bytes.data() + i * width);
 }
 
 /// Tests all that `plan` relies on, and makes the pooled weight on the way. On
@@ -677,10 +848,7 @@ void Judge::addToPooledWeight(uint64_t first, uint64_t count,
 llvm::Expected<std::optional<Difference>>
 Judge::scanFully(const ConstantReader &reader, const Plan &plan,
                  llvm::SmallDenseSet<unsigned> &even) {
-  const AxisMap::View &view = map->getViews()[plan.view];
-  SmallVector<unsigned> digits;
-  for (int64_t axis : plan.axes)
-    llvm::append_range(digits, view[axis]);
+  ArrayRef<unsigned> digits = plan.evenWeightDigits;
   // Neighbouring directions make one, which takes one pass.
   SmallVector<Direction> directions = getDirections(digits);
   llvm::sort(directions,
@@ -700,7 +868,8 @@ Judge::scanFully(const ConstantReader &reader, const Plan &plan,
   auto collect = [&](uint64_t first, uint64_t count, const char *bytes) {
     addToPooledWeight(first, count, bytes);
   };
-  bool single = merged.size() == 1;
+  // Sums are of several elements, which threads would add at the same time.
+  bool single = merged.size() == 1 && sums.empty() && !head.layer.isInteger();
   bool failed = false;
   for (Direction direction : merged) {
     llvm::Expected<std::optional<Difference>> found =
@@ -714,6 +883,7 @@ Judge::scanFully(const ConstantReader &reader, const Plan &plan,
     if (!single)
       if (llvm::Error err = forEachRepresentative(reader, merged, collect))
         return std::move(err);
+    finishPooledWeight();
     return std::nullopt;
   }
   // Which of them was it?
@@ -762,7 +932,7 @@ void Judge::recordDifference(const ConstantReader &reader, unsigned digit,
     }
     return value;
   };
-  found.output = coordinate(weight->outputs());
+  found.output = coordinate(weight->getOutputs());
   for (size_t i = 1; i != view.size(); ++i) {
     int64_t value = 0;
     for (unsigned mapDigit : view[i])
@@ -778,13 +948,21 @@ void Judge::recordDifference(const ConstantReader &reader, unsigned digit,
       llvm::consumeError(std::move(err));
       return;
     }
-    value = decodeFloat(type, bytes);
+    value = decodeNumber(type, bytes);
   }
   head.difference = std::move(found);
 }
 
 static std::string formatNumber(double value) {
   return llvm::formatv("{0:e9}", value).str();
+}
+
+/// "axis 2", "axes 2, 3"
+static std::string formatAxes(ArrayRef<int64_t> axes) {
+  std::string text = axes.size() == 1 ? "axis " : "axes ";
+  for (auto [i, axis] : llvm::enumerate(axes))
+    text += (i ? ", " : "") + std::to_string(axis);
+  return text;
 }
 
 void Judge::testInvariance() {
@@ -796,7 +974,11 @@ void Judge::testInvariance() {
   // A look at the beginning finds nearly every axis that varies.
   static constexpr uint64_t kLook = 1 << 16;
   llvm::SmallDenseSet<unsigned> even;
+  findEvenMapDigits();
   for (auto &[digit, weightDigits] : aligned) {
+    // Where the map is even nothing is asked of the weight.
+    if (evenMapFrom.contains(digit))
+      continue;
     std::optional<Difference> difference;
     for (unsigned weightDigit : weightDigits) {
       llvm::Expected<std::optional<Difference>> found =
@@ -824,17 +1006,22 @@ void Judge::testInvariance() {
       continue;
     describeMap(plan->view);
     head.pooledAxes = plan->axes;
+    head.evenMapAxes = plan->evenMapAxes;
     if (reader->isSplat()) {
       head.pooledWeight->splat = true;
       head.pooledWeight->bytes.resize(reader->getElementBytes());
     }
-    set(Rule::Invariance, Outcome::Pass,
-        "the weight does not vary along " +
-            llvm::Twine(head.pooledAxes.size() == 1 ? "axis " : "axes ") +
-            llvm::join(llvm::map_range(
-                           head.pooledAxes,
-                           [](int64_t axis) { return std::to_string(axis); }),
-                       ", "));
+    SmallVector<int64_t> ofWeight;
+    for (int64_t axis : head.pooledAxes)
+      if (!llvm::is_contained(head.evenMapAxes, axis))
+        ofWeight.push_back(axis);
+    std::string text;
+    if (!head.evenMapAxes.empty())
+      text = "the map does not vary along " + formatAxes(head.evenMapAxes);
+    if (!ofWeight.empty())
+      text += (text.empty() ? "" : ", and ") +
+              ("the weight does not vary along " + formatAxes(ofWeight));
+    set(Rule::Invariance, Outcome::Pass, text);
     checkFinite();
     return;
   }
@@ -878,19 +1065,25 @@ void Judge::explainRefusal() {
 void Judge::checkFinite() {
   const PooledWeight &pooled = *head.pooledWeight;
   Type type = pooled.type.getElementType();
+  if (type.isInteger())
+    return set(Rule::Finite, Outcome::Pass, "integers are finite");
   unsigned width = type.getIntOrFloatBitWidth() / 8;
   for (size_t i = 0; i < pooled.bytes.size(); i += width) {
     double value = decodeFloat(type, pooled.bytes.data() + i);
     if (std::isfinite(value))
       continue;
     int64_t index = i / width;
-    int64_t inner = pooled.type.getDimSize(1);
+    SmallVector<int64_t> place;
+    for (int64_t extent : llvm::reverse(pooled.type.getShape())) {
+      place.insert(place.begin(), index % extent);
+      index /= extent;
+    }
     refuse(Rule::Finite,
            llvm::formatv("the sum of the weight over {0} positions is {1} at "
-                         "[{2}, {3}] of the pooled weight: the weight is not "
-                         "finite there, or its sum exceeds its type",
+                         "{2} of the pooled weight: the weight is not finite "
+                         "there, or its sum exceeds its type",
                          head.positions, std::isnan(value) ? "nan" : "infinite",
-                         index / inner, index % inner)
+                         formatShape(place))
                .str());
     return;
   }
@@ -913,8 +1106,75 @@ void Judge::checkExpression() {
   set(Rule::Expression, Outcome::Pass, "the model's opset has the new nodes");
 }
 
+/// L5: sums of the elements mean what they mean over the numbers.
+void Judge::checkType() {
+  Type type = weight->constant.type.getElementType();
+  if (head.layer.isInteger())
+    return set(Rule::Type, Outcome::Pass,
+               "sums of integers are exact, modulo 2^32 as the layer's own");
+  if (type.isF16() || type.isBF16() || type.isF32() || type.isF64())
+    return set(Rule::Type, Outcome::Pass, "floating-point elements");
+  refuse(Rule::Type,
+         llvm::formatv("the elements are {0}; sums and means of them are not "
+                       "exact",
+                       type)
+             .str());
+}
+
+/// What an integer layer subtracts; false when a rule fails.
+bool Judge::readZeroPoints() {
+  auto layer = dyn_cast<onnx::MatMulIntegerOp>(head.layer.op);
+  if (!layer)
+    return true;
+  Operation::operand_range zeros = layer.getZeroPoints();
+  auto isPresent = [&](unsigned i) {
+    return i < zeros.size() && !isa<NoneType>(zeros[i].getType());
+  };
+  if (isPresent(0) && !facts.isScalar(zeros[0])) {
+    refuse(Rule::Form, "the data has a zero point for each sample");
+    return false;
+  }
+  if (!isPresent(1))
+    return true;
+  std::string whyNot;
+  std::optional<Constant> constant = foldConstant(zeros[1], facts, whyNot);
+  if (!constant) {
+    refuse(Rule::Constant,
+           "the weight's zero point is not constant: " + whyNot);
+    return false;
+  }
+  llvm::Expected<ConstantReader> reader = ConstantReader::open(*constant);
+  if (!reader) {
+    refuse(Rule::Constant, llvm::toString(reader.takeError()));
+    return false;
+  }
+  int64_t count = constant->type.getNumElements();
+  if (count != 1 && count != numOutputs) {
+    refuse(Rule::Form,
+           "the weight has a zero point neither for all outputs nor "
+           "for each");
+    return false;
+  }
+  for (int64_t i = 0; i != count; ++i) {
+    char bytes[8];
+    if (llvm::Error err = reader->read(i, 1, bytes)) {
+      refuse(Rule::Constant, llvm::toString(std::move(err)));
+      return false;
+    }
+    zeroPoints.push_back(static_cast<int64_t>(
+        decodeNumber(constant->type.getElementType(), bytes)));
+  }
+  return true;
+}
+
 /// The verdict that the rules give.
 void Judge::conclude() {
+  // A weight of 8 bits becomes one of 32.
+  if (head.pooledWeight && head.layer.isInteger() && head.positions < 4)
+    refuse(Rule::Expression,
+           "the pooled weight needs 32-bit integers, which take more room than "
+           "its " +
+               llvm::Twine(head.positions) + " positions save");
   for (const RuleResult &result : head.rules) {
     if (result.outcome != Outcome::Fail)
       continue;
@@ -924,22 +1184,27 @@ void Judge::conclude() {
   }
   if (!head.reason.empty()) {
     head.pooledAxes.clear();
+    head.evenMapAxes.clear();
     head.pooledWeight.reset();
     head.positions = 1;
     return;
   }
+  const PooledWeight &pooled = *head.pooledWeight;
+  Type type = pooled.type.getElementType();
   head.verdict = Verdict::Rewritable;
   head.difference.reset();
-  const PooledWeight &pooled = *head.pooledWeight;
   head.parametersAfter = head.parametersBefore - numFeatures * numOutputs +
                          pooled.type.getNumElements();
   head.parametersIfPooled = head.parametersAfter;
+  if (type.isInteger()) {
+    head.condition = "equal in every bit";
+    return;
+  }
   head.condition = llvm::formatv(
       "equal over the real numbers; in {0} while the sum of the {1} averaged "
       "values stays finite, which it does for |x| <= {2:e3}",
-      pooled.type.getElementType(), head.positions,
-      APFloat::getLargest(
-          cast<FloatType>(pooled.type.getElementType()).getFloatSemantics())
+      type, head.positions,
+      APFloat::getLargest(cast<FloatType>(type).getFloatSemantics())
               .convertToDouble() /
           head.positions);
 }
@@ -955,34 +1220,31 @@ bool Judge::judge() {
   if (!walkPath())
     return false;
   Value weightValue = head.layer.weight->get();
-  weight = readWeight(head.layer, weightError);
+  weight = readWeight(head.layer, facts, weightError);
   if (!weight) {
     // The product of two computed values is no layer; a weight that callers
     // give or may replace is one.
-    if (isa<onnx::MatMulOp>(head.layer.op) &&
+    if (!isa<onnx::GemmOp>(head.layer.op) &&
         !isComputedFromConstants(weightValue))
       return false;
     refuse(Rule::Constant, "the weight is not constant: " + weightError);
-    if (auto type = dyn_cast<RankedTensorType>(weightValue.getType());
-        type && type.getRank() == 2) {
-      numFeatures = type.getDimSize(head.layer.transposed ? 1 : 0);
-      numOutputs = type.getDimSize(head.layer.transposed ? 0 : 1);
+    const std::optional<ValueFacts::Shape> &shape =
+        facts.get(weightValue).shape;
+    if (shape && static_cast<int64_t>(shape->size()) == head.layer.weightRank) {
+      auto count = [&](ArrayRef<int64_t> axes) {
+        Extent product;
+        for (int64_t axis : axes)
+          product *= (*shape)[axis];
+        return product.getNumber();
+      };
+      numFeatures = count(head.layer.featureAxes);
+      numOutputs = count(head.layer.outputAxes);
     }
   } else {
     set(Rule::Constant, Outcome::Pass, "the weight is fixed by the file");
-    numFeatures = weight->map.getExtent(weight->features());
-    numOutputs = weight->map.getExtent(weight->outputs());
-    Type type = weight->constant.type.getElementType();
-    bool floating =
-        type.isF16() || type.isBF16() || type.isF32() || type.isF64();
-    if (floating)
-      set(Rule::Type, Outcome::Pass, "floating-point elements");
-    else
-      refuse(Rule::Type,
-             llvm::formatv("the elements are {0}; sums and means of them are "
-                           "not exact",
-                           type)
-                 .str());
+    numFeatures = weight->map.getNumber(weight->getFeatures());
+    numOutputs = weight->map.getNumber(weight->getOutputs());
+    checkType();
   }
 
   if (head.layer.unsupported.empty())
@@ -990,7 +1252,7 @@ bool Judge::judge() {
   else
     refuse(Rule::Form, head.layer.unsupported);
 
-  bool pooled = isGlobalAverage(source);
+  bool pooled = isGlobalAverage(source, facts);
   if (!followPath()) {
     countParameters();
     if (pooled) {
@@ -999,10 +1261,11 @@ bool Judge::judge() {
     }
     // MatMul also multiplies matrices of higher rank; without a shape only a
     // Flatten tells that this is none of them.
-    auto type = dyn_cast<RankedTensorType>(head.layer.data->get().getType());
-    if (isa<onnx::MatMulOp>(head.layer.op) && !type &&
-        llvm::none_of(head.path,
-                      llvm::IsaPred<onnx::FlattenOp, onnx::ReshapeOp>))
+    if (!isa<onnx::GemmOp>(head.layer.op) &&
+        !facts.get(head.layer.data->get()).shape &&
+        llvm::none_of(head.path, [](OpOperand *step) {
+          return isa<onnx::FlattenOp, onnx::ReshapeOp>(step->getOwner());
+        }))
       return false;
     conclude();
     return true;
@@ -1015,6 +1278,7 @@ bool Judge::judge() {
     conclude();
     return true;
   }
+  pinOnes();
   describeMap(candidates.front());
   countParameters();
   if (pooled) {
@@ -1022,13 +1286,13 @@ bool Judge::judge() {
     return true;
   }
 
-  const AxisMap::Axis &features = map->getViews().back()[1];
+  const AxisMap::Axis features = getFeatures();
   const AxisMap::View &view = map->getViews()[candidates.front()];
   if (!ShapedType::isDynamic(numFeatures) &&
       llvm::none_of(features, [&](unsigned digit) {
-        return ShapedType::isDynamic(map->getDigit(digit).extent);
+        return !map->getDigit(digit).extent.isNumber();
       })) {
-    int64_t extent = map->getExtent(features);
+    int64_t extent = map->getNumber(features);
     if (extent == 0 || extent != numFeatures || numOutputs == 0)
       refuse(Rule::Extents, "the map has " + llvm::Twine(extent) +
                                 " features and the weight " +
@@ -1040,7 +1304,8 @@ bool Judge::judge() {
     return true;
   }
   if (weight && head.get(Rule::Extents).outcome != Outcome::Fail &&
-      passes(Rule::Type) && passes(Rule::Form) && alignWeight()) {
+      passes(Rule::Type) && passes(Rule::Form) && readZeroPoints() &&
+      alignWeight()) {
     set(Rule::Extents, Outcome::Pass, "map and weight fit");
     checkExpression();
     testInvariance();
@@ -1061,14 +1326,15 @@ bool Judge::judge() {
 // HeadAnalysis
 //===----------------------------------------------------------------------===//
 
-HeadAnalysis::HeadAnalysis(Operation *module, HeadAnalysisOptions options) {
+HeadAnalysis::HeadAnalysis(Operation *module, HeadAnalysisOptions options)
+    : facts(module) {
   module->walk<WalkOrder::PreOrder>([&](Operation *op) {
-    std::optional<DenseLayer> layer = matchDenseLayer(op);
+    std::optional<DenseLayer> layer = matchDenseLayer(op, facts);
     if (!layer)
       return;
     Head head;
     head.layer = *layer;
-    if (Judge(head, options).run())
+    if (Judge(head, facts, options).run())
       heads.push_back(std::move(head));
   });
 }

@@ -2,11 +2,12 @@
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// A view operator (Flatten, Reshape, Squeeze, Unsqueeze, Transpose, and those
-// that leave shapes alone) only moves elements. What it does to indices is
-// written down with digits: each axis of the first tensor is one digit, and
-// where a reshape cuts an axis, a digit splits into an outer and an inner one.
-// An axis of any later tensor is then an ordered list of digits, slowest first.
+// A view operator (Flatten, Reshape, Squeeze, Unsqueeze, Transpose, a Gather of
+// the only slice, and those that leave shapes alone) only moves elements. What
+// it does to indices is written down with digits: each axis of the first tensor
+// is one digit, and where a reshape cuts an axis, a digit splits into an outer
+// and an inner one. An axis of any later tensor is then an ordered list of
+// digits, slowest first.
 //
 //   x : [N, 512, 7, 7]                     N | c | h | w
 //   Transpose(perm = [0, 2, 3, 1])         N | h | w | c
@@ -19,15 +20,14 @@
 #ifndef HEADOPT_ANALYSIS_AXISMAP_H
 #define HEADOPT_ANALYSIS_AXISMAP_H
 
-#include "headopt/Dialect/ONNX/IR/ONNX.h"
-#include "llvm/ADT/SmallVector.h"
+#include "headopt/Analysis/ModelFacts.h"
 #include <string>
 
 namespace headopt {
 
 /// True for operators that move elements without changing or mixing them, with
 /// one tensor in and one out.
-bool isViewOp(mlir::Operation *op);
+bool isViewOp(mlir::Operation *op, const ModelFacts &facts);
 
 class AxisMap {
 public:
@@ -39,37 +39,44 @@ public:
   struct Digit {
     /// Axis of the first tensor.
     unsigned axis;
-    /// Number of values; never 1, ShapedType::kDynamic when unknown.
-    int64_t extent;
+    /// Number of values; never the number 1.
+    Extent extent;
   };
 
-  /// Starts with a tensor of this shape (extents may be kDynamic).
-  explicit AxisMap(llvm::ArrayRef<int64_t> shape);
+  /// Starts with a tensor of this shape.
+  explicit AxisMap(llvm::ArrayRef<Extent> shape);
 
   /// Follows the last tensor through `op`; `lastExtent`, when not kDynamic, is
   /// what the last axis of the result is known to have. False, and the reason
   /// in `whyNot`, when the digits cannot be followed; the map is then spoilt.
-  bool apply(mlir::Operation *op, int64_t lastExtent, std::string &whyNot);
+  bool apply(mlir::Operation *op, const ModelFacts &facts, int64_t lastExtent,
+             std::string &whyNot);
 
   llvm::ArrayRef<View> getViews() const { return views; }
   const Digit &getDigit(unsigned digit) const { return digits[digit]; }
 
-  /// The product of the extents of `axis`; kDynamic when one is unknown.
-  int64_t getExtent(llvm::ArrayRef<unsigned> axis) const;
+  /// The product of the extents of `axis`.
+  Extent getExtent(llvm::ArrayRef<unsigned> axis) const;
+  /// The same as a number, kDynamic when one is unknown.
+  int64_t getNumber(llvm::ArrayRef<unsigned> axis) const {
+    return getExtent(axis).getNumber();
+  }
 
   /// How far apart in the first tensor, counted along its axis, two neighbours
-  /// in `digit` are. All faster digits of that axis must be known.
+  /// in `digit` are. All faster digits of that axis must be numbers.
   int64_t getStride(unsigned digit) const;
 
-  /// Splits `digit` so that the faster part has `inner` values, which must
-  /// divide its extent.
+  /// Splits `digit`, a number, so that the faster part has `inner` values,
+  /// which must divide it.
   void split(unsigned digit, int64_t inner);
 
+  /// Fixes a symbol; digits that become 1 disappear.
+  void pin(unsigned symbol, int64_t value);
+
 private:
-  /// Fixes the extent of a digit that was unknown; 1 makes it disappear.
-  void pin(unsigned digit, int64_t extent);
-  bool reshape(const View &from, llvm::ArrayRef<int64_t> target,
-               llvm::ArrayRef<int> copies, View &to, std::string &whyNot);
+  void drop(unsigned digit);
+  bool reshape(const View &from, llvm::ArrayRef<std::optional<Extent>> target,
+               View &to, std::string &whyNot);
 
   llvm::SmallVector<Digit> digits;
   llvm::SmallVector<View> views;

@@ -10,7 +10,9 @@
 #include "headopt/Dialect/ONNX/IR/ONNX.h"
 #include "llvm/Support/Error.h"
 #include "llvm/Support/FileSystem.h"
+#include <memory>
 #include <optional>
+#include <vector>
 
 namespace headopt {
 
@@ -20,10 +22,14 @@ struct Constant {
   /// Static.
   mlir::RankedTensorType type;
   /// `dense`, `dense_resource` or #onnx.file_data; for ConstantOfShape a splat
-  /// `dense` of `type`.
+  /// `dense` of `type`. Null when `folded` has the elements.
   mlir::TypedAttr elements;
-  /// The operation whose result the constant is.
+  /// The operation whose result the constant is; for a folded one the first
+  /// that it is computed from.
   mlir::Operation *op;
+  /// Elements that were computed (ConstantFolder.h), as ConstantReader gives
+  /// them.
+  std::shared_ptr<std::vector<char>> folded = nullptr;
 };
 
 /// Reads `value` as a constant. Nullopt, and the reason in `whyNot`, when it is
@@ -60,6 +66,7 @@ private:
   ConstantReader() = default;
 
   llvm::ArrayRef<char> memory;
+  std::shared_ptr<std::vector<char>> folded;
   std::string path;
   std::optional<llvm::sys::fs::file_t> file;
   uint64_t fileOffset = 0;
@@ -67,6 +74,10 @@ private:
   unsigned elementBytes = 0;
   uint64_t numElements = 0;
 };
+
+/// The number of an element of an integer type of whole bytes, or of f16, bf16,
+/// f32, f64 or an 8-bit float. Exact up to 2^53.
+double decodeNumber(mlir::Type type, const char *bytes);
 
 /// The number of an element of type f16, bf16, f32 or f64 with the bytes at
 /// `bytes`. Exact.

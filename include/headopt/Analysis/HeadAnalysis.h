@@ -2,10 +2,10 @@
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// A head is a dense layer that reads a feature map through operators that bring
-// it into rank 2. The theorem (docs/Legality.md): along every axis on which the
-// weight does not vary, the map may be averaged first; the new weight is the
-// old one summed over these axes.
+// A head is a dense layer that reads a feature map, as a rule through operators
+// that bring it into rank 2. The theorem (docs/Legality.md): along every axis
+// on which the weight or the map does not vary, the map may be averaged first;
+// the new weight is the old one summed over these axes.
 //
 //     y[n, o] = sum_{c,p} W[o, c, p] x[n, c, p]
 //             = sum_c W'[o, c] mean_p x[n, c, p],   W'[o, c] = sum_p W[o, c, p]
@@ -72,8 +72,9 @@ struct WeightDifference {
 
 /// What the rewrite needs to know about the pooled weight.
 struct PooledWeight {
-  /// [O, C'] or [C', O], as the dense node wants it; C' runs over the kept axes
-  /// of the feature map in their order.
+  /// As the dense node wants it: [O, C'] or [C', O] where features are one
+  /// axis, C' running over the kept axes of the feature map in their order;
+  /// else the old shape with extent 1 for the pooled axes.
   mlir::RankedTensorType type;
   /// Row-major elements; a single one when all are equal because the old weight
   /// was written as one number.
@@ -87,8 +88,9 @@ struct PooledWeight {
 struct Head {
   DenseLayer layer;
   /// From the map to the dense layer, in order of execution: view operators and
-  /// those that act on each element alone.
-  llvm::SmallVector<mlir::Operation *> path;
+  /// those that act on each element alone, as the operands through which the
+  /// map goes.
+  llvm::SmallVector<mlir::OpOperand *> path;
 
   Verdict verdict = Verdict::Refused;
   std::array<RuleResult, kNumRules> rules;
@@ -103,11 +105,13 @@ struct Head {
   /// through them, slowest first, without the batch.
   llvm::SmallVector<int64_t> axesOrder;
   llvm::SmallVector<int64_t> pooledAxes;
+  /// Those of them along which the map does not vary, and the weight may.
+  llvm::SmallVector<int64_t> evenMapAxes;
   /// How many values are averaged into one; kDynamic when unknown.
   int64_t positions = 1;
-  /// Steps of `path` from here on that act on elements must be repeated on the
-  /// map before it is pooled.
-  size_t pathBegin = 0;
+  /// Steps of `path` behind the map that change elements: they must be repeated
+  /// on the map before it is pooled.
+  llvm::SmallVector<mlir::OpOperand *> repeats;
 
   std::optional<PooledWeight> pooledWeight;
   std::optional<WeightDifference> difference;
@@ -139,12 +143,15 @@ public:
   explicit HeadAnalysis(mlir::Operation *module,
                         HeadAnalysisOptions options = {});
 
+  const ModelFacts &getFacts() const { return facts; }
+
   llvm::ArrayRef<Head> getHeads() const { return heads; }
 
   /// The heads, for a caller that wants to take their weights along.
   std::vector<Head> takeHeads() && { return std::move(heads); }
 
 private:
+  ModelFacts facts;
   std::vector<Head> heads;
 };
 

@@ -1,0 +1,25 @@
+//===- ConstantFolder.h - Values computed from constants --------*- C++ -*-===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef HEADOPT_ANALYSIS_CONSTANTFOLDER_H
+#define HEADOPT_ANALYSIS_CONSTANTFOLDER_H
+
+#include "headopt/Analysis/ConstantReader.h"
+#include "headopt/Analysis/ModelFacts.h"
+
+namespace headopt {
+
+/// Reads `value` as a constant, computing it where it is made from constants by
+/// operators that weights stand behind: views, Identity, Cast, Expand, Tile,
+/// Add, Sub, Mul, Div and DequantizeLinear. Each operator rounds its result
+/// once, to its own type, as the operator is defined. Nullopt, and the reason
+/// in `whyNot`, when it is no such constant.
+std::optional<Constant> foldConstant(mlir::Value value, const ModelFacts &facts,
+                                     std::string &whyNot);
+
+} // namespace headopt
+
+#endif // HEADOPT_ANALYSIS_CONSTANTFOLDER_H
