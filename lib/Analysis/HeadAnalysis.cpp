@@ -223,10 +223,15 @@ struct Plan {
   /// The digits of `axes`: those along which the map does not vary, and the
   /// others, along which the weight must not.
   SmallVector<unsigned> evenMapDigits, evenWeightDigits;
+  /// Those of `evenWeightDigits` along which parts of the map do not vary, so
+  /// that of their weights nothing is asked.
+  SmallVector<unsigned> partlyEvenDigits;
   /// Axes along which the map does not vary at all.
   SmallVector<int64_t> evenMapAxes;
   int64_t positions = 1;
 };
+
+using Found = llvm::Expected<std::optional<Difference>>;
 
 class Judge {
 public:
@@ -255,12 +260,17 @@ private:
   bool alignWeight();
   void pinOnes();
   void findEvenMapDigits();
+  void findEvenParts(size_t view);
+  bool isPartlyEven(unsigned digit, size_t view) const;
+  bool isExempt(unsigned digit, uint64_t index) const;
+  Found findDifferenceAlong(const ConstantReader &reader, unsigned digit,
+                            Direction direction, uint64_t limit) const;
   void testInvariance();
   void explainRefusal();
   std::optional<Plan> choosePlan(const llvm::SmallDenseSet<unsigned> &even);
-  llvm::Expected<std::optional<Difference>>
-  scanFully(const ConstantReader &reader, const Plan &plan,
-            llvm::SmallDenseSet<unsigned> &even);
+  Found scanFully(const ConstantReader &reader, const Plan &plan,
+                  llvm::SmallDenseSet<unsigned> &even);
+  void noteEvenParts(const Plan &plan);
   void startPooledWeight(const Plan &plan);
   void addToPooledWeight(uint64_t first, uint64_t count, const char *bytes);
   void addInteger(uint64_t place, uint64_t index, const char *bytes);
@@ -332,6 +342,15 @@ private:
 
   /// Digits along which the map does not vary, from which view on.
   llvm::SmallDenseMap<unsigned, size_t> evenMapFrom;
+  /// A stretch of the coordinates of `partDigit`, and the digits along which
+  /// the map does not vary there, from view `partsFrom` on.
+  struct Part {
+    uint64_t begin, end;
+    llvm::SmallDenseSet<unsigned> even;
+  };
+  std::optional<unsigned> partDigit;
+  size_t partsFrom = 0;
+  SmallVector<Part> parts;
 };
 
 } // namespace
@@ -644,12 +663,69 @@ void Judge::findEvenMapDigits() {
         for (unsigned digit : digits)
           evenMapFrom.try_emplace(digit, i);
   }
+  for (size_t i = 0; i != map->getViews().size(); ++i)
+    findEvenParts(i);
   // Unknown extents are known only together.
   if (!llvm::all_of(unknownDigits, [&](unsigned digit) {
         return evenMapFrom.contains(digit);
       }))
     for (unsigned digit : unknownDigits)
       evenMapFrom.erase(digit);
+}
+
+/// Takes over what is known of parts of the value that view `i` describes.
+void Judge::findEvenParts(size_t i) {
+  const ValueFacts &value = facts.get(getValue(i));
+  const AxisMap::View &view = map->getViews()[i];
+  if (partDigit || !value.partAxis || value.varying.size() != view.size())
+    return;
+  const AxisMap::Axis &axis = view[*value.partAxis];
+  if (axis.size() != 1 || !aligned.contains(axis.front()))
+    return;
+  partDigit = axis.front();
+  partsFrom = i;
+  for (const ValueFacts::Part &part : value.parts) {
+    parts.push_back({static_cast<uint64_t>(part.begin),
+                     static_cast<uint64_t>(part.end),
+                     {}});
+    for (auto [other, digits] : llvm::enumerate(view))
+      if (part.varying[other].isNumber(1))
+        parts.back().even.insert(digits.begin(), digits.end());
+  }
+}
+
+/// True when a part of the map is even along `digit` in `view`.
+bool Judge::isPartlyEven(unsigned digit, size_t view) const {
+  // Sums of integers are not means: each part would need a factor of its own.
+  return partDigit && !head.layer.isInteger() && partsFrom <= view &&
+         digit != *partDigit && llvm::any_of(parts, [&](const Part &part) {
+           return part.even.contains(digit);
+         });
+}
+
+/// True for an element of the weight that may vary along `digit`, since the
+/// part of the map that it is multiplied with does not.
+bool Judge::isExempt(unsigned digit, uint64_t index) const {
+  uint64_t coordinate = 0;
+  for (unsigned weightDigit : aligned.find(*partDigit)->second) {
+    Direction direction = weight->getDirection(weightDigit);
+    coordinate = coordinate * direction.extent +
+                 index / direction.stride % direction.extent;
+  }
+  return llvm::any_of(parts, [&](const Part &part) {
+    return coordinate >= part.begin && coordinate < part.end &&
+           part.even.contains(digit);
+  });
+}
+
+/// Looks for weights that differ along `digit`, where that matters.
+Found Judge::findDifferenceAlong(const ConstantReader &reader, unsigned digit,
+                                 Direction direction, uint64_t limit) const {
+  MLIRContext *context = limit ? nullptr : head.layer.op->getContext();
+  if (!isPartlyEven(digit, map->getViews().size()))
+    return findDifference(reader, direction, limit, nullptr, context);
+  return findDifference(reader, direction, limit, nullptr, context,
+                        [&](uint64_t index) { return isExempt(digit, index); });
 }
 
 /// The best way to pool when the weight is even along the digits in `even`: the
@@ -702,13 +778,23 @@ Judge::choosePlan(const llvm::SmallDenseSet<unsigned> &even) {
     plan.view = i;
     plan.positions = numFeatures;
     bool gains = false;
+    // Of a part nothing is known in views before the one that shows it.
+    if (partDigit && i < partsFrom)
+      for (size_t axis = 1; axis != view.size(); ++axis)
+        if (llvm::any_of(view[axis], [&](unsigned digit) {
+              return isPartlyEven(digit, partsFrom);
+            }))
+          pool[axis] = false;
     for (size_t axis = 1; axis != view.size(); ++axis) {
       if (pool[axis]) {
         plan.axes.push_back(axis);
         gains |= !view[axis].empty();
-        for (unsigned digit : view[axis])
+        for (unsigned digit : view[axis]) {
           (isEvenMap(digit) ? plan.evenMapDigits : plan.evenWeightDigits)
               .push_back(digit);
+          if (!isEvenMap(digit) && isPartlyEven(digit, i))
+            plan.partlyEvenDigits.push_back(digit);
+        }
         if (!view[axis].empty() && llvm::all_of(view[axis], isEvenMap))
           plan.evenMapAxes.push_back(axis);
       } else {
@@ -771,13 +857,14 @@ void Judge::startPooledWeight(const Plan &plan) {
   pooled.bytes.resize(pooled.type.getNumElements() *
                       element.getIntOrFloatBitWidth() / 8);
   // Where the map is even, elements that differ are summed.
-  sums.assign(plan.evenMapDigits.empty() ? 0 : pooled.type.getNumElements(),
-              0.0);
+  bool differ = !plan.evenMapDigits.empty() || !plan.partlyEvenDigits.empty();
+  sums.assign(differ ? pooled.type.getNumElements() : 0, 0.0);
   head.pooledWeight = std::move(pooled);
   head.positions = plan.positions;
   repetitions = 1;
   for (unsigned digit : plan.evenWeightDigits)
-    if (aligned.contains(digit))
+    if (aligned.contains(digit) &&
+        !llvm::is_contained(plan.partlyEvenDigits, digit))
       repetitions *= getFeatureExtent(digit);
 }
 
@@ -845,12 +932,15 @@ void Judge::finishPooledWeight() {
 
 /// Tests all that `plan` relies on, and makes the pooled weight on the way. On
 /// a difference the digits that are not even are taken out of `even`.
-llvm::Expected<std::optional<Difference>>
-Judge::scanFully(const ConstantReader &reader, const Plan &plan,
-                 llvm::SmallDenseSet<unsigned> &even) {
+Found Judge::scanFully(const ConstantReader &reader, const Plan &plan,
+                       llvm::SmallDenseSet<unsigned> &even) {
   ArrayRef<unsigned> digits = plan.evenWeightDigits;
+  SmallVector<unsigned> whole;
+  for (unsigned digit : digits)
+    if (!llvm::is_contained(plan.partlyEvenDigits, digit))
+      whole.push_back(digit);
   // Neighbouring directions make one, which takes one pass.
-  SmallVector<Direction> directions = getDirections(digits);
+  SmallVector<Direction> directions = getDirections(whole);
   llvm::sort(directions,
              [](Direction a, Direction b) { return a.stride > b.stride; });
   SmallVector<Direction> merged;
@@ -872,13 +962,20 @@ Judge::scanFully(const ConstantReader &reader, const Plan &plan,
   bool single = merged.size() == 1 && sums.empty() && !head.layer.isInteger();
   bool failed = false;
   for (Direction direction : merged) {
-    llvm::Expected<std::optional<Difference>> found =
-        single ? findDifference(reader, direction, 0, collect, context)
-               : findDifference(reader, direction, 0, nullptr, context);
+    Found found = single
+                      ? findDifference(reader, direction, 0, collect, context)
+                      : findDifference(reader, direction, 0, nullptr, context);
     if (!found)
       return found.takeError();
     failed |= found->has_value();
   }
+  for (unsigned digit : plan.partlyEvenDigits)
+    for (Direction direction : getDirections(digit)) {
+      Found found = findDifferenceAlong(reader, digit, direction, 0);
+      if (!found)
+        return found.takeError();
+      failed |= found->has_value();
+    }
   if (!failed) {
     if (!single)
       if (llvm::Error err = forEachRepresentative(reader, merged, collect))
@@ -890,8 +987,7 @@ Judge::scanFully(const ConstantReader &reader, const Plan &plan,
   std::optional<Difference> first;
   for (unsigned digit : digits)
     for (Direction direction : getDirections(digit)) {
-      llvm::Expected<std::optional<Difference>> found =
-          findDifference(reader, direction, 0, nullptr, context);
+      Found found = findDifferenceAlong(reader, digit, direction, 0);
       if (!found)
         return found.takeError();
       if (!*found || !even.contains(digit))
@@ -965,6 +1061,30 @@ static std::string formatAxes(ArrayRef<int64_t> axes) {
   return text;
 }
 
+/// Notes the parts of the map that `plan` relies on.
+void Judge::noteEvenParts(const Plan &plan) {
+  head.evenMapParts.clear();
+  if (plan.partlyEvenDigits.empty())
+    return;
+  const AxisMap::View &view = map->getViews()[plan.view];
+  const auto *partAxis = llvm::find_if(view, [&](const AxisMap::Axis &axis) {
+    return llvm::is_contained(axis, *partDigit);
+  });
+  for (const Part &part : parts) {
+    Head::EvenPart noted{partAxis - view.begin(),
+                         static_cast<int64_t>(part.begin),
+                         static_cast<int64_t>(part.end),
+                         {}};
+    for (int64_t axis : plan.axes)
+      if (!view[axis].empty() && llvm::all_of(view[axis], [&](unsigned digit) {
+            return part.even.contains(digit);
+          }))
+        noted.axes.push_back(axis);
+    if (!noted.axes.empty())
+      head.evenMapParts.push_back(std::move(noted));
+  }
+}
+
 void Judge::testInvariance() {
   llvm::Expected<ConstantReader> reader =
       ConstantReader::open(weight->constant);
@@ -981,8 +1101,8 @@ void Judge::testInvariance() {
       continue;
     std::optional<Difference> difference;
     for (unsigned weightDigit : weightDigits) {
-      llvm::Expected<std::optional<Difference>> found =
-          findDifference(*reader, weight->getDirection(weightDigit), kLook);
+      Found found = findDifferenceAlong(
+          *reader, digit, weight->getDirection(weightDigit), kLook);
       if (!found)
         return refuse(Rule::Constant, llvm::toString(found.takeError()));
       if (*found && !difference)
@@ -998,8 +1118,7 @@ void Judge::testInvariance() {
   }
 
   while (std::optional<Plan> plan = choosePlan(even)) {
-    llvm::Expected<std::optional<Difference>> difference =
-        scanFully(*reader, *plan, even);
+    Found difference = scanFully(*reader, *plan, even);
     if (!difference)
       return refuse(Rule::Constant, llvm::toString(difference.takeError()));
     if (*difference)
@@ -1007,6 +1126,7 @@ void Judge::testInvariance() {
     describeMap(plan->view);
     head.pooledAxes = plan->axes;
     head.evenMapAxes = plan->evenMapAxes;
+    noteEvenParts(*plan);
     if (reader->isSplat()) {
       head.pooledWeight->splat = true;
       head.pooledWeight->bytes.resize(reader->getElementBytes());
@@ -1021,6 +1141,12 @@ void Judge::testInvariance() {
     if (!ofWeight.empty())
       text += (text.empty() ? "" : ", and ") +
               ("the weight does not vary along " + formatAxes(ofWeight));
+    for (const Head::EvenPart &part : head.evenMapParts)
+      text += llvm::formatv(
+          "{0} within {1} to {2} of axis {3}, where the map "
+          "does not vary along {4}",
+          &part == &head.evenMapParts.front() ? ", except" : " and", part.begin,
+          part.end - 1, part.axis, formatAxes(part.axes));
     set(Rule::Invariance, Outcome::Pass, text);
     checkFinite();
     return;

@@ -156,6 +156,13 @@ void ModelFacts::record(Value value, ValueFacts found) {
     for (auto [varying, extent] : llvm::zip_equal(found.varying, *found.shape))
       if (extent.isNumber(1))
         varying = 1;
+    // The parts are no parts of anything else.
+    if (found.partAxis &&
+        (*found.partAxis >= found.shape->size() ||
+         !(*found.shape)[*found.partAxis].isNumber(found.parts.back().end)))
+      found.partAxis.reset();
+    if (!found.partAxis)
+      found.parts.clear();
     if (found.elements &&
         !multiply(*found.shape).isNumber(found.elements->size()))
       found.elements.reset();
@@ -232,6 +239,7 @@ void ModelFacts::visit(Operation *op) {
               [&](Operation *op) {
                 ValueFacts pooled = get(op->getOperand(0));
                 pooled.elements.reset();
+                pooled.partAxis.reset();
                 if (pooled.shape)
                   for (size_t i = 2; i < pooled.shape->size(); ++i)
                     (*pooled.shape)[i] = pooled.varying[i] = 1;
@@ -335,6 +343,21 @@ ValueFacts ModelFacts::inferView(Operation *op) {
                                       : map.getDigit(digit).extent;
       }
       result.varying.push_back(varying);
+    }
+    if (auto transpose = dyn_cast<onnx::TransposeOp>(op);
+        transpose && input.partAxis) {
+      SmallVector<int64_t> perm(
+          llvm::reverse(llvm::seq<int64_t>(0, input.shape->size())));
+      if (std::optional<ArrayRef<int64_t>> given = transpose.getPerm())
+        perm.assign(given->begin(), given->end());
+      result.partAxis =
+          llvm::find(perm, static_cast<int64_t>(*input.partAxis)) -
+          perm.begin();
+      for (const ValueFacts::Part &part : input.parts) {
+        result.parts.push_back({part.begin, part.end, {}});
+        for (int64_t axis : perm)
+          result.parts.back().varying.push_back(part.varying[axis]);
+      }
     }
     return result;
   }
@@ -506,6 +529,24 @@ ValueFacts ModelFacts::inferPerElement(Operation *op) {
                                                    : result.shape->back());
   }
 
+  // A part of one operand varies no more unless another operand does.
+  const ValueFacts *parted = nullptr;
+  for (const ValueFacts *operand : operands)
+    if (operand->partAxis && operand->shape->size() == rank)
+      parted = operand;
+  if (parted) {
+    result.partAxis = parted->partAxis;
+    result.parts = parted->parts;
+    for (ValueFacts::Part &part : result.parts)
+      for (size_t axis = 0; axis != rank; ++axis)
+        for (const ValueFacts *operand : operands) {
+          size_t missing = rank - operand->shape->size();
+          if (operand != parted && axis >= missing &&
+              !operand->isEven(axis - missing))
+            part.varying[axis] = result.varying[axis];
+        }
+  }
+
   // Arithmetic on shapes: scalars and lists.
   if (rank > 1 || llvm::any_of(operands, [](const ValueFacts *operand) {
         return !operand->elements;
@@ -536,8 +577,11 @@ ValueFacts ModelFacts::inferQuantisation(Operation *op) {
   result.shape = input.shape;
   // Scales for the whole tensor keep it even; others vary along their axis, or
   // along several where they come in blocks.
-  if (isa<onnx::DynamicQuantizeLinearOp>(op) || isScalar(op->getOperand(1)))
+  if (isa<onnx::DynamicQuantizeLinearOp>(op) || isScalar(op->getOperand(1))) {
     result.varying = input.varying;
+    result.partAxis = input.partAxis;
+    result.parts = input.parts;
+  }
   return result;
 }
 
@@ -553,8 +597,15 @@ ValueFacts ModelFacts::inferBatchNormalization(onnx::BatchNormalizationOp op) {
   if (opset && *opset < 7 && op.getIsTest().value_or(0) == 0)
     return result;
   result.varying = input.varying;
-  if (result.varying.size() > 1)
-    result.varying[1] = (*result.shape)[1];
+  if (result.varying.size() < 2)
+    return result;
+  result.varying[1] = (*result.shape)[1];
+  if (input.partAxis == 1) {
+    result.partAxis = input.partAxis;
+    result.parts = input.parts;
+    for (ValueFacts::Part &part : result.parts)
+      part.varying[1] = result.varying[1];
+  }
   return result;
 }
 
@@ -710,6 +761,8 @@ ValueFacts ModelFacts::inferConcat(onnx::ConcatOp op) {
   if (axis < 0 || axis >= rank)
     return result;
   result = first;
+  result.partAxis.reset();
+  result.parts.clear();
   int64_t sum = 0;
   bool known = true;
   for (Value input : op.getInputs()) {
@@ -720,8 +773,18 @@ ValueFacts ModelFacts::inferConcat(onnx::ConcatOp op) {
       if (i != axis && !(*result.shape)[i].isNumber())
         (*result.shape)[i] = (*part.shape)[i];
     const Extent &own = (*part.shape)[axis];
+    int64_t begin = sum;
     known = known && own.isNumber() &&
             !llvm::AddOverflow(sum, own.getNumber(), sum);
+    if (known && part.partAxis == static_cast<size_t>(axis)) {
+      for (ValueFacts::Part inner : part.parts) {
+        inner.begin += begin;
+        inner.end += begin;
+        result.parts.push_back(std::move(inner));
+      }
+    } else if (known) {
+      result.parts.push_back({begin, sum, part.varying});
+    }
     for (int64_t i = 0; i != rank; ++i)
       if (!part.isEven(i) && input != op.getInputs().front())
         result.varying[i] = (*result.shape)[i];
@@ -738,6 +801,12 @@ ValueFacts ModelFacts::inferConcat(onnx::ConcatOp op) {
   }
   if (rank != 1)
     result.elements.reset();
+  bool differ = false;
+  for (const ValueFacts::Part &part : result.parts)
+    for (int64_t i = 0; i != rank; ++i)
+      differ |= i != axis && part.varying[i].isNumber(1) && !result.isEven(i);
+  if (known && differ)
+    result.partAxis = axis;
   return result;
 }
 
@@ -898,6 +967,10 @@ ValueFacts ModelFacts::inferWindow(Operation *op) {
   result.varying[0] = in.varying[0];
   if (!isa<onnx::ConvOp>(op))
     result.varying[1] = in.varying[1];
+  if (!isa<onnx::ConvOp>(op) && in.partAxis == 1) {
+    result.partAxis = 1;
+    result.parts = in.parts;
+  }
   for (int64_t i = 0; i != rank - 2; ++i) {
     // ONNX's own inference knows how many windows there are.
     (*result.shape)[i + 2] = getNewSymbol();
@@ -909,6 +982,9 @@ ValueFacts ModelFacts::inferWindow(Operation *op) {
     result.varying[i + 2] = in.isEven(i + 2) && (!overhang || edgeIsIgnored)
                                 ? Extent(1)
                                 : (*result.shape)[i + 2];
+    for (ValueFacts::Part &part : result.parts)
+      if (!part.varying[i + 2].isNumber(1) || (overhang && !edgeIsIgnored))
+        part.varying[i + 2] = (*result.shape)[i + 2];
   }
   return result;
 }

@@ -27,6 +27,23 @@ static uint64_t findByte(const char *a, const char *b, uint64_t size) {
   return std::mismatch(a, a + size, b).first - a;
 }
 
+/// The first element, of `count`, at which `a` and `b` differ and that is not
+/// exempt; `count` when there is none. `first` is the index of element 0.
+static uint64_t findElement(const char *a, const char *b, uint64_t count,
+                            uint64_t width, uint64_t first,
+                            Exemption isExempt) {
+  uint64_t element = findByte(a, b, count * width) / width;
+  if (!isExempt)
+    return element;
+  while (element != count && isExempt(first + element)) {
+    ++element;
+    element += findByte(a + element * width, b + element * width,
+                        (count - element) * width) /
+               width;
+  }
+  return element;
+}
+
 /// What one unit of work of a scan found.
 using Found = llvm::Expected<std::optional<Difference>>;
 
@@ -71,7 +88,7 @@ static Found visitUnits(MLIRContext *context, uint64_t count,
 llvm::Expected<std::optional<Difference>>
 headopt::findDifference(const ConstantReader &weight, Direction direction,
                         uint64_t limit, RepresentativeSink sink,
-                        MLIRContext *context) {
+                        MLIRContext *context, Exemption isExempt) {
   const uint64_t width = weight.getElementBytes();
   const uint64_t stride = direction.stride, extent = direction.extent;
   const uint64_t group = stride * extent;
@@ -100,10 +117,11 @@ headopt::findDifference(const ConstantReader &weight, Direction direction,
         return std::move(err);
       for (uint64_t begin = 0; begin < count; begin += group) {
         const char *base = piece.data() + begin * width;
-        uint64_t compared = (extent - 1) * stride * width;
-        uint64_t byte = findByte(base, base + stride * width, compared);
-        if (byte != compared) {
-          uint64_t index = first + begin + byte / width;
+        uint64_t compared = (extent - 1) * stride;
+        uint64_t element = findElement(base, base + stride * width, compared,
+                                       width, first + begin, isExempt);
+        if (element != compared) {
+          uint64_t index = first + begin + element;
           return Difference{index, index + stride};
         }
         if (sink)
@@ -136,11 +154,10 @@ headopt::findDifference(const ConstantReader &weight, Direction direction,
       uint64_t first = outer + i * stride + inner;
       if (llvm::Error err = weight.read(first, count, piece.data()))
         return std::move(err);
-      uint64_t byte = findByte(reference.data(), piece.data(), count * width);
-      if (byte != count * width) {
-        uint64_t index = byte / width;
-        return Difference{outer + inner + index, first + index};
-      }
+      uint64_t element = findElement(reference.data(), piece.data(), count,
+                                     width, first, isExempt);
+      if (element != count)
+        return Difference{outer + inner + element, first + element};
     }
     if (sink)
       sink(outer + inner, count, reference.data());

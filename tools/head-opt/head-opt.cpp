@@ -208,7 +208,8 @@ void Tool::collectHeads(const HeadAnalysis &analysis) {
     if (head.verdict != Verdict::Rewritable)
       continue;
     auto node = cast<onnx::NodeOpInterface>(head.layer.op);
-    llvm::Expected<HeadVerifier> verifier = HeadVerifier::create(head);
+    llvm::Expected<HeadVerifier> verifier =
+        HeadVerifier::create(head, analysis.getFacts());
     if (verifier)
       verifiers.emplace_back(node.getDisplayName().str(), std::move(*verifier));
     else

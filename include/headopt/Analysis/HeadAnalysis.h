@@ -107,6 +107,13 @@ struct Head {
   llvm::SmallVector<int64_t> pooledAxes;
   /// Those of them along which the map does not vary, and the weight may.
   llvm::SmallVector<int64_t> evenMapAxes;
+  /// A stretch of one axis of the map within which the map does not vary along
+  /// `axes`, which are pooled, and the weight may.
+  struct EvenPart {
+    int64_t axis, begin, end;
+    llvm::SmallVector<int64_t> axes;
+  };
+  llvm::SmallVector<EvenPart> evenMapParts;
   /// How many values are averaged into one; kDynamic when unknown.
   int64_t positions = 1;
   /// Steps of `path` behind the map that change elements: they must be repeated

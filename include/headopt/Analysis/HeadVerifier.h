@@ -20,9 +20,10 @@ class HeadVerifier {
 public:
   /// Evaluates the dense layer of `head`, which is to be rewritten, on random
   /// and adversarial feature maps (all equal, one-hot, alternating signs with
-  /// large values). Unknown extents become small numbers that the weight
-  /// allows.
-  static llvm::Expected<HeadVerifier> create(const Head &head);
+  /// large values), which do not vary where the map is known not to. Unknown
+  /// extents become small numbers that the weight allows.
+  static llvm::Expected<HeadVerifier> create(const Head &head,
+                                             const ModelFacts &facts);
 
   struct Result {
     /// The largest |new - old| over all maps and outputs.
@@ -39,7 +40,14 @@ public:
   llvm::Expected<Result> compare() const;
 
 private:
+  /// The result of the dense layer, also when its node is replaced.
+  mlir::Value getResult() const {
+    return use ? use->get() : dense->getResult(0);
+  }
+
   mlir::Operation *dense = nullptr;
+  /// For a node that is going to be replaced: where its result goes.
+  mlir::OpOperand *use = nullptr;
   mlir::Value map;
   double unitRoundoff = 0;
   llvm::SmallVector<int64_t> shape;

@@ -39,6 +39,18 @@ struct ValueFacts {
   /// that is unknown.
   Shape varying;
 
+  /// A stretch of one axis within which the value varies less: an input of a
+  /// Concat.
+  struct Part {
+    int64_t begin, end;
+    /// As ValueFacts::varying, for this part alone.
+    Shape varying;
+  };
+  /// The axis that has parts, and its parts in order; none when they would say
+  /// no more than `varying`.
+  std::optional<size_t> partAxis;
+  llvm::SmallVector<Part, 0> parts;
+
   /// True when the value does not vary along `axis`.
   bool isEven(size_t axis) const { return varying[axis].isNumber(1); }
 };

@@ -40,15 +40,20 @@ struct Difference {
 using RepresentativeSink =
     llvm::function_ref<void(uint64_t first, uint64_t count, const char *bytes)>;
 
+/// True for an element of which a scan does not ask anything.
+using Exemption = llvm::function_ref<bool(uint64_t index)>;
+
 /// Looks for two elements that differ along `direction`, comparing bits (so
-/// NaN equals itself, and +0.0 differs from -0.0). Stops at the first. At most
+/// NaN equals itself, and +0.0 differs from -0.0). Stops at the first that is
+/// not exempt. At most
 /// about `limit` elements are looked at, 0 means all of them. Elements with
 /// coordinate 0 are handed to `sink` when there is one, in any order. With a
 /// `context` its threads share the work and call `sink` at the same time.
 llvm::Expected<std::optional<Difference>>
 findDifference(const ConstantReader &weight, Direction direction,
                uint64_t limit = 0, RepresentativeSink sink = nullptr,
-               mlir::MLIRContext *context = nullptr);
+               mlir::MLIRContext *context = nullptr,
+               Exemption isExempt = nullptr);
 
 /// Calls `sink` for all elements whose coordinate is 0 in every one of
 /// `directions`, in ascending order.
