@@ -125,6 +125,7 @@ def ONNX_YieldOp : ONNX_Op<"yield", [Pure, Terminator, ReturnLike]> {
   let arguments = (ins Variadic<AnyType>:$operands,
                        OptionalAttr<ArrayAttr>:$outputs);
   let assemblyFormat = "($operands^ `:` type($operands))? attr-dict";
+  let hasVerifier = 1;
 }
 
 def ONNX_NodeOp : ONNX_Op<"node", [ONNX_NodeOpInterface]> {
