@@ -452,6 +452,62 @@ func.func @f() {
 // -----
 
 func.func @f() {
+  // expected-error @+1 {{data in a file has the offset -1, which must not be negative}}
+  %0 = onnx.initializer "w" #onnx.file_data<"f", -1, 4> : tensor<f32> -> tensor<f32>
+  return
+}
+
+// -----
+
+func.func @f() {
+  // expected-error @+1 {{data in a file has the length -4, which must not be negative}}
+  %0 = onnx.initializer "w" #onnx.file_data<"f", 0, -4> : tensor<f32> -> tensor<f32>
+  return
+}
+
+// -----
+
+func.func @f() {
+  // expected-error @+1 {{data in a file must have a tensor type of static shape, but has 'tensor<?xf32>'}}
+  %0 = onnx.initializer "w" #onnx.file_data<"f", 0, 4> : tensor<?xf32> -> tensor<?xf32>
+  return
+}
+
+// -----
+
+func.func @f() {
+  // expected-error @+1 {{'elements' must be a dense, dense_resource or #onnx.file_data attribute of tensor type}}
+  %0 = onnx.initializer "w" #onnx.tensor<elements = 1 : i64> -> tensor<i64>
+  return
+}
+
+// -----
+
+func.func @f() {
+  // expected-error @+1 {{'elements' must be a dense, dense_resource or #onnx.file_data attribute of tensor type}}
+  %0 = onnx.initializer "w" #onnx.tensor<elements = #onnx.tensor<elements = dense<1> : tensor<i64>>> -> tensor<i64>
+  return
+}
+
+// -----
+
+func.func @f() {
+  // expected-error @+1 {{'onnx.initializer' op attribute 'value' failed to satisfy constraint: tensor attribute}}
+  %0 = onnx.initializer "w" dense<1> : vector<2xi64> -> tensor<2xi64>
+  return
+}
+
+// -----
+
+func.func @f() {
+  // expected-error @+1 {{'onnx.initializer' op has a value of type 'tensor<2xi64>' but a result of type 'tensor<2xi32>'}}
+  %0 = onnx.initializer "w" dense<1> : tensor<2xi64> -> tensor<2xi32>
+  return
+}
+
+// -----
+
+func.func @f() {
   // expected-error @+1 {{struct is missing required parameter: elements}}
   %0 = onnx.initializer "w" #onnx.tensor<typed = true> -> tensor<f32>
   return

@@ -236,8 +236,51 @@ LogicalResult ONNXDialect::verifyRegionResultAttribute(Operation *op, unsigned,
 }
 
 //===----------------------------------------------------------------------===//
+// Tensor attributes
+//===----------------------------------------------------------------------===//
+
+/// True for the types that a tensor's elements may have as a whole: ONNX has no
+/// vectors, and constants no unknown extents.
+static bool isConstantType(Type type) {
+  auto tensor = dyn_cast<RankedTensorType>(type);
+  return tensor && tensor.hasStaticShape();
+}
+
+LogicalResult FileDataAttr::verify(EmitError emitError, ShapedType type,
+                                   StringAttr, int64_t offset, int64_t length) {
+  if (!isConstantType(type))
+    return emitError() << "data in a file must have a tensor type of static "
+                          "shape, but has "
+                       << type;
+  if (offset < 0 || length < 0)
+    return emitError() << "data in a file has the "
+                       << (offset < 0 ? "offset " : "length ")
+                       << (offset < 0 ? offset : length)
+                       << ", which must not be negative";
+  return success();
+}
+
+LogicalResult TensorAttr::verify(EmitError emitError, TypedAttr elements, bool,
+                                 StringAttr) {
+  if (isa<TensorAttr>(elements) || !isTensorAttribute(elements))
+    return emitError() << "'elements' must be a dense, dense_resource or "
+                          "#onnx.file_data attribute of tensor type";
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
 // Operations
 //===----------------------------------------------------------------------===//
+
+LogicalResult InitializerOp::verify() {
+  TypedAttr elements = getElements(getValue());
+  // The type of a message is the exporter's business.
+  if (elements && elements.getType() != getResult().getType())
+    return emitOpError("has a value of type ")
+           << elements.getType() << " but a result of type "
+           << getResult().getType();
+  return success();
+}
 
 /// Checks `infos`, the attribute `name` of `op`, which describes `count`
 /// values.

@@ -101,6 +101,7 @@ def ONNX_FileDataAttr
                  length);
   }]>];
   let assemblyFormat = "`<` $file `,` $offset `,` $length `>`";
+  let genVerifyDecl = 1;
 }
 
 def ONNX_TensorAttr : ONNX_Attr<"Tensor", "tensor", [TypedAttrInterface]> {
@@ -115,6 +116,7 @@ def ONNX_TensorAttr : ONNX_Attr<"Tensor", "tensor", [TypedAttrInterface]> {
                         DefaultValuedParameter<"bool", "false">:$typed,
                         OptionalParameter<"::mlir::StringAttr">:$rest);
   let assemblyFormat = "`<` struct(params) `>`";
+  let genVerifyDecl = 1;
   let extraClassDeclaration = [{
     ::mlir::Type getType() const { return getElements().getType(); }
   }];

@@ -98,6 +98,7 @@ def ONNX_InitializerOp : ONNX_Op<"initializer", [Pure]> {
   let assemblyFormat = [{
     $name $value (`default_of` $input^ `:` type($input))? attr-dict `->` type($result)
   }];
+  let hasVerifier = 1;
 }
 
 def ONNX_SparseInitializerOp : ONNX_Op<"sparse_initializer", [Pure]> {
