@@ -56,6 +56,10 @@ public:
 
 private:
   void collectNames();
+  void define(Value value, const Twine &what);
+  void checkName(Value value, StringAttr declared, const Twine &what);
+  func::ReturnOp enterFunction(func::FuncOp function);
+  void defineInitializers(Block &block);
   std::string getName(Value value);
   void exportBlock(Block &block, GraphProto *graph,
                    google::protobuf::RepeatedPtrField<NodeProto> &nodes);
@@ -70,6 +74,10 @@ private:
   ModuleOp module;
   llvm::StringSet<> usedNames;
   llvm::DenseMap<Value, std::string> madeUpNames;
+  /// Names that are taken where the export has got to: those of the graph, in
+  /// order, after those of the graphs around it.
+  std::vector<std::string> definedNames;
+  llvm::StringSet<> isDefined;
   unsigned nextName = 0;
   std::vector<StringRef> memory;
 };
@@ -101,6 +109,72 @@ std::string Exporter::getName(Value value) {
   }
   return made;
 }
+/// Takes the name of `value`, which messages call `what`. ONNX knows values by
+/// nothing else.
+void Exporter::define(Value value, const Twine &what) {
+  std::string name = getName(value);
+  if (name.empty())
+    return;
+  if (!isDefined.insert(name).second)
+    fail(what + " defines '" + name +
+         "', which is defined already; names must be unique, rename one");
+  definedNames.push_back(std::move(name));
+}
+
+/// The name that an output is declared with has to be that of its value.
+void Exporter::checkName(Value value, StringAttr declared, const Twine &what) {
+  if (declared && declared.getValue() != getName(value))
+    fail(what + " is declared as '" + declared.getValue() +
+         "', but its value is called '" + getName(value) +
+         "'; an output has the name of its value");
+}
+
+/// Starts on the body of `function`: its arguments are defined, and results
+/// that say how their values are called have named them.
+func::ReturnOp Exporter::enterFunction(func::FuncOp function) {
+  Block &body = function.getBody().front();
+  auto results = dyn_cast<func::ReturnOp>(body.back());
+  if (!results)
+    fail("the function '" + function.getSymName() +
+         "' does not end in func.return");
+  for (auto [i, value] : llvm::enumerate(results.getOperands())) {
+    auto name = function.getResultAttrOfType<StringAttr>(i, kNameAttr);
+    if (name && !name.empty() && !isa<NoneType>(value.getType()) &&
+        getValueName(value).empty() && !madeUpNames.contains(value) &&
+        usedNames.insert(name.getValue()).second)
+      madeUpNames[value] = name.getValue().str();
+  }
+  isDefined.clear();
+  definedNames.clear();
+  for (BlockArgument argument : function.getArguments())
+    define(argument, "an argument of '" + function.getSymName() + "'");
+  return results;
+}
+
+/// Initializers come before all nodes. One that is the default of a graph input
+/// shares its name, which is what ties the two in ONNX.
+void Exporter::defineInitializers(Block &block) {
+  llvm::SmallPtrSet<Value, 4> hasDefault;
+  for (Operation &op : block) {
+    if (!isa<InitializerOp, SparseInitializerOp>(op))
+      continue;
+    std::string name = getName(op.getResult(0));
+    std::string what = "initializer '" + name + "'";
+    if (op.getNumOperands() == 0) {
+      define(op.getResult(0), what);
+      continue;
+    }
+    auto input = dyn_cast<BlockArgument>(op.getOperand(0));
+    if (!input || input.getOwner() != &block)
+      fail(what + " is the default of a value that is no input of its graph");
+    if (getName(input) != name)
+      fail(what + " is the default of the input '" + getName(input) +
+           "'; the two must have the same name");
+    if (!hasDefault.insert(input).second)
+      fail(what + " is a second default of that input");
+  }
+}
+
 
 static void exportNodeHeader(NodeOpInterface node, NodeProto &proto) {
   Operation *op = node;
@@ -114,9 +188,10 @@ static void exportNodeHeader(NodeOpInterface node, NodeProto &proto) {
 }
 
 /// Appends the attributes of `node`; `addGraphs` appends those that hold the
-/// given name's subgraphs. `memory` is as for exportTensor().
+/// given name's subgraphs. `memory` is as for exportTensor(). `what` goes
+/// before what is wrong with an attribute.
 static void
-exportNodeAttributes(NodeOpInterface node, NodeProto &proto,
+exportNodeAttributes(NodeOpInterface node, NodeProto &proto, const Twine &what,
                      std::vector<StringRef> *memory,
                      llvm::function_ref<void(StringRef)> addGraphs) {
   SmallVector<NamedAttribute> attributes = node.getNodeAttributes();
@@ -124,16 +199,20 @@ exportNodeAttributes(NodeOpInterface node, NodeProto &proto,
   if (auto generic = dyn_cast<NodeOp>(*node); generic && generic.getGraphs())
     for (auto graph : generic.getGraphs()->getAsRange<DictionaryAttr>()) {
       auto name = graph.getAs<StringAttr>("attr");
-      if (!name)
-        fail("an entry of 'graphs' does not say its 'attr'");
       if (graphNames.empty() || graphNames.back() != name.getValue())
         graphNames.push_back(name.getValue());
     }
   auto put = [&](StringRef name) {
     if (llvm::is_contained(graphNames, name))
       return addGraphs(name);
-    for (NamedAttribute attr : attributes)
-      if (attr.getName() == name)
+    for (NamedAttribute attr : attributes) {
+      if (attr.getName() != name)
+        continue;
+      try {
+      } catch (const std::exception &e) {
+        fail(what + e.what());
+      }
+    }
         *proto.add_attribute() = exportAttribute(attr, memory);
   };
   if (auto order = node->getAttrOfType<ArrayAttr>("attr_order")) {
@@ -158,7 +237,7 @@ NodeProto headopt::onnx::exportNodeForSchema(Operation *op) {
     proto.add_input(isa<NoneType>(operand.getType()) ? "" : "x");
   for (Value result : op->getResults())
     proto.add_output(isa<NoneType>(result.getType()) ? "" : "y");
-  exportNodeAttributes(node, proto, nullptr, [&](StringRef name) {
+  exportNodeAttributes(node, proto, "", nullptr, [&](StringRef name) {
     AttributeProto *attr = proto.add_attribute();
     attr->set_name(name.str());
     attr->set_type(AttributeProto::GRAPH);
@@ -168,12 +247,15 @@ NodeProto headopt::onnx::exportNodeForSchema(Operation *op) {
 }
 
 void Exporter::exportNode(NodeOpInterface node, NodeProto &proto) {
+  std::string what =
+      ("node '" + node.getDisplayName() + "' (" + node.getOperatorName() + ")")
+          .str();
   exportNodeHeader(node, proto);
   for (Value operand : node->getOperands())
     proto.add_input(getName(operand));
   for (Value result : node->getResults())
     proto.add_output(getName(result));
-  exportNodeAttributes(node, proto, &memory, [&](StringRef name) {
+  exportNodeAttributes(node, proto, what + ": ", &memory, [&](StringRef name) {
     auto generic = cast<NodeOp>(*node);
     AttributeProto *attr = proto.add_attribute();
     attr->set_name(name.str());
@@ -198,12 +280,21 @@ void Exporter::exportNode(NodeOpInterface node, NodeProto &proto) {
             info ? info.getAs<ArrayAttr>("dim_params") : nullptr,
             info ? info.getAs<StringAttr>("info") : nullptr);
       }
+      size_t numOuter = definedNames.size();
+      for (BlockArgument argument : block.getArguments())
+        define(argument, what + ": a subgraph");
       exportValueInfos(fields, graph);
+      // Graphs beside this one may use its names again.
+      for (; definedNames.size() > numOuter; definedNames.pop_back())
+        isDefined.erase(definedNames.back());
       exportBlock(block, &graph, *graph.mutable_node());
       auto yield = cast<YieldOp>(block.back());
       for (auto [j, value] : llvm::enumerate(yield.getOperands())) {
         auto info = yield.getOutputs() && j < yield.getOutputs()->size()
                         ? cast<DictionaryAttr>((*yield.getOutputs())[j])
+        if (info)
+          checkName(value, info.getAs<StringAttr>("name"),
+                    what + ": an output of a subgraph");
                         : nullptr;
         *graph.add_output() = exportValueInfo(
             getName(value), value.getType(),
@@ -211,12 +302,22 @@ void Exporter::exportNode(NodeOpInterface node, NodeProto &proto) {
             info ? info.getAs<StringAttr>("info") : nullptr);
       }
     }
+  // After the subgraphs, which do not see them.
+  for (Value result : node->getResults())
+    define(result, what);
   });
 }
 
 void Exporter::exportBlock(
     Block &block, GraphProto *graph,
+  defineInitializers(block);
     google::protobuf::RepeatedPtrField<NodeProto> &nodes) {
+    // Such as a misspelt attribute of a typed node.
+    for (NamedAttribute attr : op.getDiscardableAttrs())
+      if (!attr.getName().getValue().contains('.'))
+        fail("'" + op.getName().getStringRef() + "' has the attribute '" +
+             attr.getName().getValue() +
+             "', which is none of its own and which ONNX has no place for");
   for (Operation &op : block) {
     if (auto node = dyn_cast<NodeOpInterface>(op)) {
       exportNode(node, *nodes.Add());
@@ -224,14 +325,20 @@ void Exporter::exportBlock(
       if (!graph)
         fail("a model-local function holds the initializer '" + init.getName() +
              "'; write it as a Constant node");
-      TensorProto tensor = exportTensor(init.getValue(), &memory);
-      tensor.set_name(init.getName().str());
-      *graph->add_initializer() = std::move(tensor);
+      TensorProto &tensor = *graph->add_initializer();
+      std::string name = getName(init.getResult());
+      try {
+        tensor = exportTensor(init.getValue(), &memory);
+      } catch (const std::exception &e) {
+        fail("initializer '" + name + "': " + e.what());
+      }
+      tensor.set_name(name);
     } else if (auto sparse = dyn_cast<SparseInitializerOp>(op)) {
       if (!graph)
         fail("a model-local function holds a sparse initializer");
-      mergeText(sparse.getValue().getText().getValue(),
-                *graph->add_sparse_initializer());
+      auto &tensor = *graph->add_sparse_initializer();
+      mergeText(sparse.getValue().getText().getValue(), tensor);
+      tensor.mutable_values()->set_name(getName(sparse.getResult()));
     } else if (!isa<NoneOp, YieldOp, func::ReturnOp>(op)) {
       fail("'" + op.getName().getStringRef() +
            "' is no ONNX operation; only modules of the onnx dialect can be "
@@ -270,6 +377,7 @@ void Exporter::exportValueInfos(DictionaryAttr fields, Proto &proto) {
 }
 
 void Exporter::exportMainGraph(func::FuncOp function, GraphProto &graph) {
+  func::ReturnOp results = enterFunction(function);
   auto fields = function->getAttrOfType<DictionaryAttr>(kGraphAttr);
   mergeRest(fields.getAs<StringAttr>("rest"), graph);
   if (auto name = fields.getAs<StringAttr>("name"))
@@ -283,15 +391,18 @@ void Exporter::exportMainGraph(func::FuncOp function, GraphProto &graph) {
   }
   exportValueInfos(fields, graph);
   exportBlock(function.getBody().front(), &graph, *graph.mutable_node());
-  auto results = cast<func::ReturnOp>(function.getBody().front().back());
-  for (auto [i, value] : llvm::enumerate(results.getOperands()))
+  for (auto [i, value] : llvm::enumerate(results.getOperands())) {
+    checkName(value, function.getResultAttrOfType<StringAttr>(i, kNameAttr),
+              "a graph output");
     *graph.add_output() = exportValueInfo(
         getName(value), value.getType(),
         function.getResultAttrOfType<ArrayAttr>(i, kDimParamsAttr),
+  }
         function.getResultAttrOfType<StringAttr>(i, kInfoAttr));
 }
 
 void Exporter::exportFunction(func::FuncOp function, FunctionProto &proto) {
+  func::ReturnOp results = enterFunction(function);
   auto fields = function->getAttrOfType<DictionaryAttr>(kFunctionAttr);
   mergeRest(fields.getAs<StringAttr>("rest"), proto);
   if (auto name = fields.getAs<StringAttr>("name"))
@@ -303,8 +414,10 @@ void Exporter::exportFunction(func::FuncOp function, FunctionProto &proto) {
   for (BlockArgument argument : function.getArguments())
     proto.add_input(getName(argument));
   exportBlock(function.getBody().front(), nullptr, *proto.mutable_node());
-  auto results = cast<func::ReturnOp>(function.getBody().front().back());
-  for (Value value : results.getOperands())
+  for (auto [i, value] : llvm::enumerate(results.getOperands())) {
+    checkName(value, function.getResultAttrOfType<StringAttr>(i, kNameAttr),
+              "an output of '" + function.getSymName() + "'");
+  }
     proto.add_output(getName(value));
 }
 
@@ -319,7 +432,11 @@ ModelProto Exporter::exportModel() {
   if (auto version = fields.getAs<IntegerAttr>("ir_version"))
     model.set_ir_version(version.getInt());
   exportOpsets(fields, model);
-  for (auto function : module.getOps<func::FuncOp>()) {
+  for (Operation &op : *module.getBody()) {
+    auto function = dyn_cast<func::FuncOp>(op);
+    if (!function)
+      fail("'" + op.getName().getStringRef() +
+           "' beside the functions is no part of an ONNX model");
     if (function->hasAttr(kGraphAttr)) {
       if (model.has_graph())
         fail("the module has more than one main graph ('onnx.graph')");

@@ -27,6 +27,30 @@
 // REST: head-opt: error: {{.*}}: an attribute does not hold the text of a onnx.GraphProto
 // RUN: not head-opt %t/base64.mlir -o %t/out.onnx 2>&1 | FileCheck %s --check-prefix=BASE64
 // BASE64: head-opt: error: {{.*}}: an attribute holds a broken onnx.ModelProto
+// RUN: not head-opt %t/two-nodes.mlir -o %t/out.onnx 2>&1 | FileCheck %s --check-prefix=TWO-NODES
+// TWO-NODES: head-opt: error: {{.*}}: node 'b' (Relu) defines 'y', which is defined already; names must be unique, rename one
+// RUN: not head-opt %t/two-results.mlir -o %t/out.onnx 2>&1 | FileCheck %s --check-prefix=TWO-RESULTS
+// TWO-RESULTS: head-opt: error: {{.*}}: node 'n' (Hold) defines 'y', which is defined already; names must be unique, rename one
+// RUN: not head-opt %t/input-again.mlir -o %t/out.onnx 2>&1 | FileCheck %s --check-prefix=INPUT-AGAIN
+// INPUT-AGAIN: head-opt: error: {{.*}}: node 'n' (Relu) defines 'x', which is defined already; names must be unique, rename one
+// RUN: not head-opt %t/subgraph-again.mlir -o %t/out.onnx 2>&1 | FileCheck %s --check-prefix=SUBGRAPH-AGAIN
+// SUBGRAPH-AGAIN: head-opt: error: {{.*}}: node 'n' (Relu) defines 'x', which is defined already; names must be unique, rename one
+// RUN: not head-opt %t/init-again.mlir -o %t/out.onnx 2>&1 | FileCheck %s --check-prefix=INIT-AGAIN
+// INIT-AGAIN: head-opt: error: {{.*}}: initializer 'x' defines 'x', which is defined already; names must be unique, rename one
+// RUN: not head-opt %t/default-name.mlir -o %t/out.onnx 2>&1 | FileCheck %s --check-prefix=DEFAULT-NAME
+// DEFAULT-NAME: head-opt: error: {{.*}}: initializer 'w' is the default of the input 'x'; the two must have the same name
+// RUN: not head-opt %t/default-twice.mlir -o %t/out.onnx 2>&1 | FileCheck %s --check-prefix=DEFAULT-TWICE
+// DEFAULT-TWICE: head-opt: error: {{.*}}: initializer 'x' is a second default of that input
+// RUN: not head-opt %t/default-node.mlir -o %t/out.onnx 2>&1 | FileCheck %s --check-prefix=DEFAULT-NODE
+// DEFAULT-NODE: head-opt: error: {{.*}}: initializer 'w' is the default of a value that is no input of its graph
+// RUN: not head-opt %t/output-name.mlir -o %t/out.onnx 2>&1 | FileCheck %s --check-prefix=OUTPUT-NAME
+// OUTPUT-NAME: head-opt: error: {{.*}}: a graph output is declared as 'y', but its value is called 'x'; an output has the name of its value
+// RUN: not head-opt %t/misspelt.mlir -o %t/out.onnx 2>&1 | FileCheck %s --check-prefix=MISSPELT
+// MISSPELT: head-opt: error: {{.*}}: 'onnx.Flatten' has the attribute 'axsi', which is none of its own and which ONNX has no place for
+// RUN: not head-opt %t/beside.mlir -o %t/out.onnx 2>&1 | FileCheck %s --check-prefix=BESIDE
+// BESIDE: head-opt: error: {{.*}}: 'builtin.module' beside the functions is no part of an ONNX model
+// RUN: not head-opt %t/no-return.mlir -o %t/out.onnx 2>&1 | FileCheck %s --check-prefix=NO-RETURN
+// NO-RETURN: head-opt: error: {{.*}}: the function 'f' does not end in func.return
 // RUN: not ls %t/out.onnx
 
 //--- model.mlir
@@ -121,5 +145,95 @@ module attributes {onnx.model = {ir_version = 8 : i64}} {
 module attributes {onnx.model = {ir_version = 8 : i64, rest = "base64:CA=="}} {
   func.func @main_graph() attributes {onnx.graph = {name = "g"}} {
     return
+  }
+}
+//--- two-nodes.mlir
+module attributes {onnx.model = {ir_version = 8 : i64, opset_imports = [{domain = "", version = 17 : i64}]}} {
+  func.func @main_graph(%x: tensor<2xf32> {onnx.name = "x"}) attributes {onnx.graph = {name = "g"}} {
+    %0 = onnx.Relu(%x) {node_name = "a", outs = ["y"]} : (tensor<2xf32>) -> tensor<2xf32>
+    %1 = onnx.Relu(%0) {node_name = "b", outs = ["y"]} : (tensor<2xf32>) -> tensor<2xf32>
+    return
+  }
+}
+//--- two-results.mlir
+module attributes {onnx.model = {ir_version = 8 : i64, opset_imports = [{domain = "", version = 17 : i64}]}} {
+  func.func @main_graph(%x: tensor<2xf32> {onnx.name = "x"}) attributes {onnx.graph = {name = "g"}} {
+    %0:2 = onnx.node "Hold"() attributes {domain = "d", node_name = "n", outs = ["y", "y"]} : () -> (!onnx.unknown, !onnx.unknown)
+    return
+  }
+}
+//--- input-again.mlir
+module attributes {onnx.model = {ir_version = 8 : i64, opset_imports = [{domain = "", version = 17 : i64}]}} {
+  func.func @main_graph(%x: tensor<2xf32> {onnx.name = "x"}) attributes {onnx.graph = {name = "g"}} {
+    %0 = onnx.Relu(%x) {node_name = "n", outs = ["x"]} : (tensor<2xf32>) -> tensor<2xf32>
+    return
+  }
+}
+//--- subgraph-again.mlir
+module attributes {onnx.model = {ir_version = 8 : i64, opset_imports = [{domain = "", version = 17 : i64}]}} {
+  func.func @main_graph(%x: tensor<2xf32> {onnx.name = "x"}) attributes {onnx.graph = {name = "g"}} {
+    onnx.node "Hold"() {
+      %0 = onnx.Relu(%x) {node_name = "n", outs = ["x"]} : (tensor<2xf32>) -> tensor<2xf32>
+      onnx.yield
+    } attributes {domain = "d", graphs = [{attr = "body"}]} : () -> ()
+    return
+  }
+}
+//--- init-again.mlir
+module attributes {onnx.model = {ir_version = 8 : i64, opset_imports = [{domain = "", version = 17 : i64}]}} {
+  func.func @main_graph(%x: tensor<2xf32> {onnx.name = "x"}) attributes {onnx.graph = {name = "g"}} {
+    %0 = onnx.initializer "x" dense<1.0> : tensor<2xf32> -> tensor<2xf32>
+    return
+  }
+}
+//--- default-name.mlir
+module attributes {onnx.model = {ir_version = 8 : i64, opset_imports = [{domain = "", version = 17 : i64}]}} {
+  func.func @main_graph(%x: tensor<2xf32> {onnx.name = "x"}) attributes {onnx.graph = {name = "g"}} {
+    %0 = onnx.initializer "w" dense<1.0> : tensor<2xf32> default_of %x : tensor<2xf32> -> tensor<2xf32>
+    return
+  }
+}
+//--- default-twice.mlir
+module attributes {onnx.model = {ir_version = 8 : i64, opset_imports = [{domain = "", version = 17 : i64}]}} {
+  func.func @main_graph(%x: tensor<2xf32> {onnx.name = "x"}) attributes {onnx.graph = {name = "g"}} {
+    %0 = onnx.initializer "x" dense<1.0> : tensor<2xf32> default_of %x : tensor<2xf32> -> tensor<2xf32>
+    %1 = onnx.initializer "x" dense<2.0> : tensor<2xf32> default_of %x : tensor<2xf32> -> tensor<2xf32>
+    return
+  }
+}
+//--- default-node.mlir
+module attributes {onnx.model = {ir_version = 8 : i64, opset_imports = [{domain = "", version = 17 : i64}]}} {
+  func.func @main_graph(%x: tensor<2xf32> {onnx.name = "x"}) attributes {onnx.graph = {name = "g"}} {
+    %0 = onnx.Relu(%x) {outs = ["w"]} : (tensor<2xf32>) -> tensor<2xf32>
+    %1 = onnx.initializer "w" dense<1.0> : tensor<2xf32> default_of %0 : tensor<2xf32> -> tensor<2xf32>
+    return
+  }
+}
+//--- output-name.mlir
+module attributes {onnx.model = {ir_version = 8 : i64, opset_imports = [{domain = "", version = 17 : i64}]}} {
+  func.func @f(%x: tensor<2xf32> {onnx.name = "x"}) -> (tensor<2xf32> {onnx.name = "y"}) attributes {onnx.graph = {name = "g"}} {
+    return %x : tensor<2xf32>
+  }
+}
+//--- misspelt.mlir
+module attributes {onnx.model = {ir_version = 8 : i64, opset_imports = [{domain = "", version = 17 : i64}]}} {
+  func.func @main_graph(%x: tensor<2xf32> {onnx.name = "x"}) attributes {onnx.graph = {name = "g"}} {
+    %0 = onnx.Flatten(%x) {axsi = 0 : i64, outs = ["y"]} : (tensor<2xf32>) -> tensor<2x1xf32>
+    return
+  }
+}
+//--- beside.mlir
+module attributes {onnx.model = {ir_version = 8 : i64, opset_imports = [{domain = "", version = 17 : i64}]}} {
+  module {
+  }
+  func.func @main_graph(%x: tensor<2xf32> {onnx.name = "x"}) attributes {onnx.graph = {name = "g"}} {
+
+    return
+  }
+}
+//--- no-return.mlir
+module attributes {onnx.model = {ir_version = 8 : i64, opset_imports = [{domain = "", version = 17 : i64}]}} {
+  func.func @f() attributes {onnx.graph = {name = "g"}} {
+    onnx.yield
   }
 }
