@@ -24,6 +24,13 @@ using ::onnx::TensorProto;
   throw std::runtime_error(message.str());
 }
 
+static std::string toString(Type type) {
+  std::string text;
+  llvm::raw_string_ostream os(text);
+  os << '\'' << type << '\'';
+  return text;
+}
+
 //===----------------------------------------------------------------------===//
 // External data
 //===----------------------------------------------------------------------===//
@@ -344,6 +351,20 @@ static void checkSize(uint64_t have, ShapedType type) {
          Twine(want));
 }
 
+/// Says what is wrong where one entry of int32_data holds several elements and
+/// the file, or ONNX's text parser, gave each an entry of its own.
+static void checkPacked(const TensorProto &tensor, ShapedType type) {
+  unsigned bits = getStorageBits(type.getElementType());
+  if (bits >= 8 || 8 % bits)
+    return;
+  uint64_t want = getByteSize(type);
+  if (static_cast<uint64_t>(tensor.int32_data_size()) != want)
+    fail("has " + Twine(tensor.int32_data_size()) +
+         " entries of int32_data, but its extents need " + Twine(want) +
+         "; each holds " + Twine(8 / bits) +
+         " elements of this type, the first in the lowest bits");
+}
+
 Attribute headopt::onnx::importTensor(const TensorProto &tensor, StringRef dir,
                                       MLIRContext *context) {
   RankedTensorType type = getTensorType(tensor, context);
@@ -392,6 +413,8 @@ Attribute headopt::onnx::importTensor(const TensorProto &tensor, StringRef dir,
                             ? tensor.raw_data()
                             : typedToBytes(tensor, type.getElementType());
     typed = !tensor.has_raw_data();
+    if (typed)
+      checkPacked(tensor, type);
     checkSize(bytes.size(), type);
     elements = bytesToDense(bytes, type);
   }
@@ -436,9 +459,18 @@ TensorProto headopt::onnx::exportTensor(Attribute attr,
   auto type = cast<ShapedType>(elements.getType());
   for (int64_t extent : type.getShape())
     tensor.add_dims(extent);
-  tensor.set_data_type(getDataType(type.getElementType()));
+  int32_t dataType = getDataType(type.getElementType());
+  if (dataType == TensorProto::UNDEFINED)
+    fail("has elements of type " + toString(type.getElementType()) +
+         ", which ONNX does not have");
+  if (isa<DenseStringElementsAttr>(elements) !=
+      (dataType == TensorProto::STRING))
+    fail("has elements of type " + toString(type.getElementType()) +
+         ", but strings, and nothing else, are written as text in 'dense'");
+  tensor.set_data_type(dataType);
 
   if (auto data = dyn_cast<FileDataAttr>(elements)) {
+    checkSize(data.getLength(), type);
     if (isExternal(tensor))
       return tensor;
     addMarker(tensor, data.getFile().getValue(), data.getOffset(),

@@ -618,7 +618,7 @@ module attributes {onnx.model = {ir_version = 8 : i64, opset_imports = [{domain 
 
 module attributes {onnx.model = {ir_version = 8 : i64, opset_imports = [{domain = "", version = 17 : i64}]}} {
   func.func @f(%x: tensor<2xf32>) {
-    // expected-error @+1 {{node 'y' (Constant): an attribute does not hold the text of a onnx.TensorProto}}
+    // expected-error @+1 {{node 'y' (Constant): the tensor 'value': an attribute does not hold the text of a onnx.TensorProto}}
     %0 = onnx.Constant() {outs = ["y"], value = #onnx.tensor<elements = dense<1> : tensor<i64>, rest = "no such field">} : () -> tensor<i64>
     return
   }

@@ -51,6 +51,30 @@
 // BESIDE: head-opt: error: {{.*}}: 'builtin.module' beside the functions is no part of an ONNX model
 // RUN: not head-opt %t/no-return.mlir -o %t/out.onnx 2>&1 | FileCheck %s --check-prefix=NO-RETURN
 // NO-RETURN: head-opt: error: {{.*}}: the function 'f' does not end in func.return
+// RUN: not head-opt %t/strings.mlir -o %t/out.onnx 2>&1 | FileCheck %s --check-prefix=STRINGS
+// STRINGS: head-opt: error: {{.*}}: node 'y' (Hold): the attribute 'names' has no ONNX counterpart
+// RUN: not head-opt %t/width.mlir -o %t/out.onnx 2>&1 | FileCheck %s --check-prefix=WIDTH
+// WIDTH: head-opt: error: {{.*}}: node 'n' (Hold): the attribute 'flag' has no ONNX counterpart
+// RUN: not head-opt %t/vector.mlir -o %t/out.onnx 2>&1 | FileCheck %s --check-prefix=VECTOR
+// VECTOR: head-opt: error: {{.*}}: node 'y' (Hold): the attribute 'value' has no ONNX counterpart
+// RUN: not head-opt %t/element.mlir -o %t/out.onnx 2>&1 | FileCheck %s --check-prefix=ELEMENT
+// ELEMENT: head-opt: error: {{.*}}: node 'y' (Hold): the tensor 'value': has elements of type 'index', which ONNX does not have
+// RUN: not head-opt %t/init-element.mlir -o %t/out.onnx 2>&1 | FileCheck %s --check-prefix=INIT-ELEMENT
+// INIT-ELEMENT: head-opt: error: {{.*}}: initializer 'w': has elements of type 'index', which ONNX does not have
+// RUN: not head-opt %t/string-file.mlir -o %t/out.onnx 2>&1 | FileCheck %s --check-prefix=STRING-FILE
+// STRING-FILE: head-opt: error: {{.*}}: initializer 'w': has elements of type '!onnx.string', but strings, and nothing else, are written as text in 'dense'
+// RUN: not head-opt %t/file-size.mlir -o %t/out.onnx 2>&1 | FileCheck %s --check-prefix=FILE-SIZE
+// FILE-SIZE: head-opt: error: {{.*}}: initializer 'w': has 4 bytes of data, but its extents need 8
+// RUN: not head-opt %t/input-element.mlir -o %t/out.onnx 2>&1 | FileCheck %s --check-prefix=INPUT-ELEMENT
+// INPUT-ELEMENT: head-opt: error: {{.*}}: the value 'x' has the type 'tensor<2xindex>', which ONNX does not have
+// RUN: not head-opt %t/input-type.mlir -o %t/out.onnx 2>&1 | FileCheck %s --check-prefix=INPUT-TYPE
+// INPUT-TYPE: head-opt: error: {{.*}}: the value 'x' has the type 'i64', which ONNX does not have
+// RUN: not head-opt %t/input-nested.mlir -o %t/out.onnx 2>&1 | FileCheck %s --check-prefix=INPUT-NESTED
+// INPUT-NESTED: head-opt: error: {{.*}}: the value 'x' has the type '!onnx.sequence<tensor<2xi7>>', which ONNX does not have
+// RUN: not head-opt %t/symbols.mlir -o %t/out.onnx 2>&1 | FileCheck %s --check-prefix=SYMBOLS
+// SYMBOLS: head-opt: error: {{.*}}: the value 'x' has symbols for 2 axes, but its type has 1
+// RUN: not head-opt %t/symbols-sequence.mlir -o %t/out.onnx 2>&1 | FileCheck %s --check-prefix=SYMBOLS-SEQUENCE
+// SYMBOLS-SEQUENCE: head-opt: error: {{.*}}: the value 'x' has symbols for 1 axes, but its type has 0
 // RUN: not ls %t/out.onnx
 
 //--- model.mlir
@@ -235,5 +259,84 @@ module attributes {onnx.model = {ir_version = 8 : i64, opset_imports = [{domain 
 module attributes {onnx.model = {ir_version = 8 : i64, opset_imports = [{domain = "", version = 17 : i64}]}} {
   func.func @f() attributes {onnx.graph = {name = "g"}} {
     onnx.yield
+  }
+}
+//--- strings.mlir
+module attributes {onnx.model = {ir_version = 8 : i64, opset_imports = [{domain = "", version = 17 : i64}]}} {
+  func.func @main_graph(%x: tensor<2xf32> {onnx.name = "x"}) attributes {onnx.graph = {name = "g"}} {
+    %0 = onnx.node "Hold"() attributes {domain = "d", node_attrs = {names = ["a", 1]}, outs = ["y"]} : () -> !onnx.unknown
+    return
+  }
+}
+//--- width.mlir
+module attributes {onnx.model = {ir_version = 8 : i64, opset_imports = [{domain = "", version = 17 : i64}]}} {
+  func.func @main_graph(%x: tensor<2xf32> {onnx.name = "x"}) attributes {onnx.graph = {name = "g"}} {
+    %0 = onnx.node "Hold"() attributes {domain = "d", node_attrs = {flag = true}, node_name = "n", outs = ["y"]} : () -> !onnx.unknown
+    return
+  }
+}
+//--- vector.mlir
+module attributes {onnx.model = {ir_version = 8 : i64, opset_imports = [{domain = "", version = 17 : i64}]}} {
+  func.func @main_graph(%x: tensor<2xf32> {onnx.name = "x"}) attributes {onnx.graph = {name = "g"}} {
+    %0 = onnx.node "Hold"() attributes {domain = "d", node_attrs = {value = dense<1> : vector<2xindex>}, outs = ["y"]} : () -> !onnx.unknown
+    return
+  }
+}
+//--- element.mlir
+module attributes {onnx.model = {ir_version = 8 : i64, opset_imports = [{domain = "", version = 17 : i64}]}} {
+  func.func @main_graph(%x: tensor<2xf32> {onnx.name = "x"}) attributes {onnx.graph = {name = "g"}} {
+    %0 = onnx.node "Hold"() attributes {domain = "d", node_attrs = {value = dense<1> : tensor<2xindex>}, outs = ["y"]} : () -> !onnx.unknown
+    return
+  }
+}
+//--- init-element.mlir
+module attributes {onnx.model = {ir_version = 8 : i64, opset_imports = [{domain = "", version = 17 : i64}]}} {
+  func.func @main_graph(%x: tensor<2xf32> {onnx.name = "x"}) attributes {onnx.graph = {name = "g"}} {
+    %0 = onnx.initializer "w" dense<1> : tensor<2xindex> -> tensor<2xindex>
+    return
+  }
+}
+//--- string-file.mlir
+module attributes {onnx.model = {ir_version = 8 : i64, opset_imports = [{domain = "", version = 17 : i64}]}} {
+  func.func @main_graph(%x: tensor<2xf32> {onnx.name = "x"}) attributes {onnx.graph = {name = "g"}} {
+    %0 = onnx.initializer "w" #onnx.file_data<"f", 0, 4> : tensor<1x!onnx.string> -> tensor<1x!onnx.string>
+    return
+  }
+}
+//--- file-size.mlir
+module attributes {onnx.model = {ir_version = 8 : i64, opset_imports = [{domain = "", version = 17 : i64}]}} {
+  func.func @main_graph(%x: tensor<2xf32> {onnx.name = "x"}) attributes {onnx.graph = {name = "g"}} {
+    %0 = onnx.initializer "w" #onnx.file_data<"f", 0, 4> : tensor<2xf32> -> tensor<2xf32>
+    return
+  }
+}
+//--- input-element.mlir
+module attributes {onnx.model = {ir_version = 8 : i64, opset_imports = [{domain = "", version = 17 : i64}]}} {
+  func.func @f(%x: tensor<2xindex> {onnx.name = "x"}) attributes {onnx.graph = {name = "g"}} {
+    return
+  }
+}
+//--- input-type.mlir
+module attributes {onnx.model = {ir_version = 8 : i64, opset_imports = [{domain = "", version = 17 : i64}]}} {
+  func.func @f(%x: i64 {onnx.name = "x"}) attributes {onnx.graph = {name = "g"}} {
+    return
+  }
+}
+//--- input-nested.mlir
+module attributes {onnx.model = {ir_version = 8 : i64, opset_imports = [{domain = "", version = 17 : i64}]}} {
+  func.func @f(%x: !onnx.sequence<tensor<2xi7>> {onnx.name = "x"}) attributes {onnx.graph = {name = "g"}} {
+    return
+  }
+}
+//--- symbols.mlir
+module attributes {onnx.model = {ir_version = 8 : i64, opset_imports = [{domain = "", version = 17 : i64}]}} {
+  func.func @f(%x: tensor<?xf32> {onnx.dim_params = ["N", "M"], onnx.name = "x"}) attributes {onnx.graph = {name = "g"}} {
+    return
+  }
+}
+//--- symbols-sequence.mlir
+module attributes {onnx.model = {ir_version = 8 : i64, opset_imports = [{domain = "", version = 17 : i64}]}} {
+  func.func @f(%x: !onnx.sequence<tensor<?xf32>> {onnx.dim_params = ["N"], onnx.name = "x"}) attributes {onnx.graph = {name = "g"}} {
+    return
   }
 }

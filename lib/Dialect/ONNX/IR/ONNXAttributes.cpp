@@ -12,8 +12,10 @@ using namespace headopt;
 
 bool onnx::isTensorAttribute(Attribute attr) {
   // Builtin attributes may hold vectors too, which ONNX does not have.
-  if (isa_and_nonnull<DenseElementsAttr, DenseResourceElementsAttr>(attr))
-    return isa<RankedTensorType>(cast<TypedAttr>(attr).getType());
+  if (isa_and_nonnull<DenseElementsAttr, DenseResourceElementsAttr>(attr)) {
+    auto type = dyn_cast<RankedTensorType>(cast<TypedAttr>(attr).getType());
+    return type && type.hasStaticShape();
+  }
   return isa_and_nonnull<FileDataAttr, TensorAttr, ProtoAttr>(attr);
 }
 

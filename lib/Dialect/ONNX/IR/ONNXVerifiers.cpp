@@ -239,16 +239,9 @@ LogicalResult ONNXDialect::verifyRegionResultAttribute(Operation *op, unsigned,
 // Tensor attributes
 //===----------------------------------------------------------------------===//
 
-/// True for the types that a tensor's elements may have as a whole: ONNX has no
-/// vectors, and constants no unknown extents.
-static bool isConstantType(Type type) {
-  auto tensor = dyn_cast<RankedTensorType>(type);
-  return tensor && tensor.hasStaticShape();
-}
-
 LogicalResult FileDataAttr::verify(EmitError emitError, ShapedType type,
                                    StringAttr, int64_t offset, int64_t length) {
-  if (!isConstantType(type))
+  if (!isa<RankedTensorType>(type) || !type.hasStaticShape())
     return emitError() << "data in a file must have a tensor type of static "
                           "shape, but has "
                        << type;
