@@ -8,6 +8,7 @@
 
 #include "headopt/Target/ONNX/Export.h"
 #include "Attributes.h"
+#include "ModelText.h"
 #include "Nodes.h"
 #include "ProtoText.h"
 #include "Tensors.h"
@@ -16,13 +17,11 @@
 #include "headopt/Dialect/ONNX/IR/ONNX.h"
 #include "headopt/Support/OutputFile.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
-#include "onnx/defs/printer.h"
 #include "llvm/ADT/ScopeExit.h"
 #include "llvm/ADT/StringSet.h"
 #include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/Path.h"
 #include <fcntl.h>
-#include <sstream>
 #include <stdexcept>
 
 using namespace mlir;
@@ -56,11 +55,11 @@ public:
 
 private:
   void collectNames();
+  std::string getName(Value value);
   void define(Value value, const Twine &what);
   void checkName(Value value, StringAttr declared, const Twine &what);
   func::ReturnOp enterFunction(func::FuncOp function);
   void defineInitializers(Block &block);
-  std::string getName(Value value);
   void exportBlock(Block &block, GraphProto *graph,
                    google::protobuf::RepeatedPtrField<NodeProto> &nodes);
   void exportNode(NodeOpInterface node, NodeProto &proto);
@@ -74,11 +73,11 @@ private:
   ModuleOp module;
   llvm::StringSet<> usedNames;
   llvm::DenseMap<Value, std::string> madeUpNames;
+  unsigned nextName = 0;
   /// Names that are taken where the export has got to: those of the graph, in
   /// order, after those of the graphs around it.
   std::vector<std::string> definedNames;
   llvm::StringSet<> isDefined;
-  unsigned nextName = 0;
   std::vector<StringRef> memory;
 };
 
@@ -109,6 +108,7 @@ std::string Exporter::getName(Value value) {
   }
   return made;
 }
+
 /// Takes the name of `value`, which messages call `what`. ONNX knows values by
 /// nothing else.
 void Exporter::define(Value value, const Twine &what) {
@@ -175,7 +175,6 @@ void Exporter::defineInitializers(Block &block) {
   }
 }
 
-
 static void exportNodeHeader(NodeOpInterface node, NodeProto &proto) {
   Operation *op = node;
   if (auto rest = op->getAttrOfType<StringAttr>("rest"))
@@ -209,11 +208,11 @@ exportNodeAttributes(NodeOpInterface node, NodeProto &proto, const Twine &what,
       if (attr.getName() != name)
         continue;
       try {
+        *proto.add_attribute() = exportAttribute(attr, memory);
       } catch (const std::exception &e) {
         fail(what + e.what());
       }
     }
-        *proto.add_attribute() = exportAttribute(attr, memory);
   };
   if (auto order = node->getAttrOfType<ArrayAttr>("attr_order")) {
     for (auto name : order.getAsRange<StringAttr>())
@@ -247,10 +246,10 @@ NodeProto headopt::onnx::exportNodeForSchema(Operation *op) {
 }
 
 void Exporter::exportNode(NodeOpInterface node, NodeProto &proto) {
+  exportNodeHeader(node, proto);
   std::string what =
       ("node '" + node.getDisplayName() + "' (" + node.getOperatorName() + ")")
           .str();
-  exportNodeHeader(node, proto);
   for (Value operand : node->getOperands())
     proto.add_input(getName(operand));
   for (Value result : node->getResults())
@@ -280,45 +279,45 @@ void Exporter::exportNode(NodeOpInterface node, NodeProto &proto) {
             info ? info.getAs<ArrayAttr>("dim_params") : nullptr,
             info ? info.getAs<StringAttr>("info") : nullptr);
       }
+      exportValueInfos(fields, graph);
       size_t numOuter = definedNames.size();
       for (BlockArgument argument : block.getArguments())
         define(argument, what + ": a subgraph");
-      exportValueInfos(fields, graph);
+      exportBlock(block, &graph, *graph.mutable_node());
       // Graphs beside this one may use its names again.
       for (; definedNames.size() > numOuter; definedNames.pop_back())
         isDefined.erase(definedNames.back());
-      exportBlock(block, &graph, *graph.mutable_node());
       auto yield = cast<YieldOp>(block.back());
       for (auto [j, value] : llvm::enumerate(yield.getOperands())) {
         auto info = yield.getOutputs() && j < yield.getOutputs()->size()
                         ? cast<DictionaryAttr>((*yield.getOutputs())[j])
+                        : nullptr;
         if (info)
           checkName(value, info.getAs<StringAttr>("name"),
                     what + ": an output of a subgraph");
-                        : nullptr;
         *graph.add_output() = exportValueInfo(
             getName(value), value.getType(),
             info ? info.getAs<ArrayAttr>("dim_params") : nullptr,
             info ? info.getAs<StringAttr>("info") : nullptr);
       }
     }
+  });
   // After the subgraphs, which do not see them.
   for (Value result : node->getResults())
     define(result, what);
-  });
 }
 
 void Exporter::exportBlock(
     Block &block, GraphProto *graph,
-  defineInitializers(block);
     google::protobuf::RepeatedPtrField<NodeProto> &nodes) {
+  defineInitializers(block);
+  for (Operation &op : block) {
     // Such as a misspelt attribute of a typed node.
     for (NamedAttribute attr : op.getDiscardableAttrs())
       if (!attr.getName().getValue().contains('.'))
         fail("'" + op.getName().getStringRef() + "' has the attribute '" +
              attr.getName().getValue() +
              "', which is none of its own and which ONNX has no place for");
-  for (Operation &op : block) {
     if (auto node = dyn_cast<NodeOpInterface>(op)) {
       exportNode(node, *nodes.Add());
     } else if (auto init = dyn_cast<InitializerOp>(op)) {
@@ -377,8 +376,8 @@ void Exporter::exportValueInfos(DictionaryAttr fields, Proto &proto) {
 }
 
 void Exporter::exportMainGraph(func::FuncOp function, GraphProto &graph) {
-  func::ReturnOp results = enterFunction(function);
   auto fields = function->getAttrOfType<DictionaryAttr>(kGraphAttr);
+  func::ReturnOp results = enterFunction(function);
   mergeRest(fields.getAs<StringAttr>("rest"), graph);
   if (auto name = fields.getAs<StringAttr>("name"))
     graph.set_name(name.getValue().str());
@@ -397,13 +396,13 @@ void Exporter::exportMainGraph(func::FuncOp function, GraphProto &graph) {
     *graph.add_output() = exportValueInfo(
         getName(value), value.getType(),
         function.getResultAttrOfType<ArrayAttr>(i, kDimParamsAttr),
-  }
         function.getResultAttrOfType<StringAttr>(i, kInfoAttr));
+  }
 }
 
 void Exporter::exportFunction(func::FuncOp function, FunctionProto &proto) {
-  func::ReturnOp results = enterFunction(function);
   auto fields = function->getAttrOfType<DictionaryAttr>(kFunctionAttr);
+  func::ReturnOp results = enterFunction(function);
   mergeRest(fields.getAs<StringAttr>("rest"), proto);
   if (auto name = fields.getAs<StringAttr>("name"))
     proto.set_name(name.getValue().str());
@@ -417,8 +416,8 @@ void Exporter::exportFunction(func::FuncOp function, FunctionProto &proto) {
   for (auto [i, value] : llvm::enumerate(results.getOperands())) {
     checkName(value, function.getResultAttrOfType<StringAttr>(i, kNameAttr),
               "an output of '" + function.getSymName() + "'");
-  }
     proto.add_output(getName(value));
+  }
 }
 
 ModelProto Exporter::exportModel() {
@@ -538,7 +537,7 @@ struct DataFile {
 /// folder, and everything large when the message would be too long.
 static void placeTensors(ModelProto &model, ArrayRef<StringRef> memory,
                          StringRef sourceDir, StringRef outputDir,
-                         DataFile &data) {
+                         ONNXFormat format, DataFile &data) {
   if (!sameFolder(sourceDir, outputDir))
     forEachTensor(model, [&](TensorProto &tensor) {
       if (!isExternal(tensor))
@@ -551,6 +550,9 @@ static void placeTensors(ModelProto &model, ArrayRef<StringRef> memory,
       data.add(tensor, std::move(piece));
     });
 
+  // Text has no limit.
+  if (format == ONNXFormat::Text)
+    return;
   uint64_t size = model.ByteSizeLong();
   forEachTensor(model, [&](TensorProto &tensor) {
     if (std::optional<wire::Piece> marked = findMarker(tensor, memory))
@@ -639,16 +641,6 @@ LogicalResult headopt::exportONNX(ModuleOp module, StringRef path,
   try {
     Exporter exporter(module);
     ModelProto model = exporter.exportModel();
-    if (format == ONNXFormat::Text) {
-      inlineTensors(model, exporter.getMemory());
-      std::ostringstream text;
-      text << model << '\n';
-      llvm::Expected<OutputFile> file = OutputFile::create(path);
-      check(file ? llvm::Error::success() : file.takeError());
-      check(file->write(text.str()));
-      check(file->commit());
-      return success();
-    }
 
     DataFile data;
     auto sourceDir = module->getAttrOfType<StringAttr>(kSourceDirAttr);
@@ -656,7 +648,18 @@ LogicalResult headopt::exportONNX(ModuleOp module, StringRef path,
     data.location = llvm::sys::path::filename(dataPath).str();
     placeTensors(model, exporter.getMemory(),
                  sourceDir ? sourceDir.getValue() : "",
-                 llvm::sys::path::parent_path(path), data);
+                 llvm::sys::path::parent_path(path), format, data);
+
+    std::vector<wire::Piece> pieces;
+    bool complete = true;
+    if (format == ONNXFormat::Text) {
+      inlineTensors(model, exporter.getMemory());
+      wire::Piece text;
+      text.bytes = printModelText(std::move(model), complete);
+      pieces.push_back(std::move(text));
+    } else {
+      pieces = wire::splice(model.SerializeAsString(), exporter.getMemory());
+    }
 
     llvm::Expected<OutputFile> file = OutputFile::create(path);
     check(file ? llvm::Error::success() : file.takeError());
@@ -670,12 +673,16 @@ LogicalResult headopt::exportONNX(ModuleOp module, StringRef path,
       dataFile.emplace(std::move(*created));
       writePieces(*dataFile, data.pieces);
     }
-    writePieces(*file,
-                wire::splice(model.SerializeAsString(), exporter.getMemory()));
+    writePieces(*file, pieces);
     // Data first: a model must never name a data file that is not there.
     if (dataFile)
       check(dataFile->commit());
     check(file->commit());
+    if (!complete)
+      emitWarning(module.getLoc())
+          << "ONNX text has no doc strings and metadata of graphs, nodes, "
+             "values, tensors and functions; those of this model are left out; "
+             "write .onnx to keep them";
   } catch (const std::exception &e) {
     return emitError(module.getLoc()) << e.what();
   }

@@ -504,3 +504,11 @@ TensorProto headopt::onnx::exportTensor(Attribute attr,
   }
   return tensor;
 }
+
+void headopt::onnx::rawToTyped(TensorProto &tensor) {
+  if (!tensor.has_raw_data())
+    return;
+  std::string bytes = std::move(*tensor.mutable_raw_data());
+  tensor.clear_raw_data();
+  bytesToTyped(bytes, tensor);
+}

@@ -51,6 +51,10 @@ mlir::Attribute importTensor(const ::onnx::TensorProto &tensor,
 exportTensor(mlir::Attribute attr,
              std::vector<llvm::StringRef> *memory = nullptr);
 
+/// Moves the numbers in `raw_data`, which are as many as the extents need, to
+/// the typed field for them.
+void rawToTyped(::onnx::TensorProto &tensor);
+
 } // namespace headopt::onnx
 
 #endif // HEADOPT_LIB_TARGET_ONNX_TENSORS_H
