@@ -105,22 +105,29 @@ headopt::onnx::getExternalRange(const TensorProto &tensor, StringRef dir) {
 // Types and sizes
 //===----------------------------------------------------------------------===//
 
-RankedTensorType headopt::onnx::getTensorType(const TensorProto &tensor,
-                                              MLIRContext *context) {
-  Type element = getElementType(tensor.data_type(), context);
-  if (!element)
-    fail("has the unknown element type " + Twine(tensor.data_type()));
+/// Throws when the elements of a tensor are too many for what is computed from
+/// their number.
+static void checkExtents(ArrayRef<int64_t> extents) {
   int64_t count = 1;
-  for (int64_t extent : tensor.dims()) {
-    if (extent < 0)
-      fail("has the negative extent " + Twine(extent));
+  for (int64_t extent : extents) {
     // Room for 16 bytes an element, in bits.
     if (extent && count > (INT64_MAX >> 7) / extent)
       fail("has more elements than can be counted");
     count *= std::max<int64_t>(extent, 1);
   }
-  return RankedTensorType::get(
-      ArrayRef(tensor.dims().data(), tensor.dims_size()), element);
+}
+
+RankedTensorType headopt::onnx::getTensorType(const TensorProto &tensor,
+                                              MLIRContext *context) {
+  Type element = getElementType(tensor.data_type(), context);
+  if (!element)
+    fail("has the unknown element type " + Twine(tensor.data_type()));
+  ArrayRef<int64_t> extents(tensor.dims().data(), tensor.dims_size());
+  for (int64_t extent : extents)
+    if (extent < 0)
+      fail("has the negative extent " + Twine(extent));
+  checkExtents(extents);
+  return RankedTensorType::get(extents, element);
 }
 
 /// Bits that ONNX uses for one element in raw_data; less than 8 are packed,
@@ -457,6 +464,7 @@ TensorProto headopt::onnx::exportTensor(Attribute attr,
   }
   TypedAttr elements = getElements(attr);
   auto type = cast<ShapedType>(elements.getType());
+  checkExtents(type.getShape());
   for (int64_t extent : type.getShape())
     tensor.add_dims(extent);
   int32_t dataType = getDataType(type.getElementType());

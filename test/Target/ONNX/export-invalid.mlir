@@ -75,6 +75,14 @@
 // SYMBOLS: head-opt: error: {{.*}}: the value 'x' has symbols for 2 axes, but its type has 1
 // RUN: not head-opt %t/symbols-sequence.mlir -o %t/out.onnx 2>&1 | FileCheck %s --check-prefix=SYMBOLS-SEQUENCE
 // SYMBOLS-SEQUENCE: head-opt: error: {{.*}}: the value 'x' has symbols for 1 axes, but its type has 0
+// RUN: not head-opt %t/rest-graph.mlir -o %t/out.onnx 2>&1 | FileCheck %s --check-prefix=REST-GRAPH
+// REST-GRAPH: head-opt: error: {{.*}}: 'rest' of a onnx.GraphProto sets 'node', which the IR has a place of its own for
+// RUN: not head-opt %t/rest-node.mlir -o %t/out.onnx 2>&1 | FileCheck %s --check-prefix=REST-NODE
+// REST-NODE: head-opt: error: {{.*}}: 'rest' of a onnx.NodeProto sets 'input', which the IR has a place of its own for
+// RUN: not head-opt %t/rest-tensor.mlir -o %t/out.onnx 2>&1 | FileCheck %s --check-prefix=REST-TENSOR
+// REST-TENSOR: head-opt: error: {{.*}}: initializer 'w': 'rest' of a onnx.TensorProto sets 'dims', which the IR has a place of its own for
+// RUN: not head-opt %t/uncountable.mlir -o %t/out.onnx 2>&1 | FileCheck %s --check-prefix=UNCOUNTABLE
+// UNCOUNTABLE: head-opt: error: {{.*}}: initializer 'w': has more elements than can be counted
 // RUN: not ls %t/out.onnx
 
 //--- model.mlir
@@ -337,6 +345,33 @@ module attributes {onnx.model = {ir_version = 8 : i64, opset_imports = [{domain 
 //--- symbols-sequence.mlir
 module attributes {onnx.model = {ir_version = 8 : i64, opset_imports = [{domain = "", version = 17 : i64}]}} {
   func.func @f(%x: !onnx.sequence<tensor<?xf32>> {onnx.dim_params = ["N"], onnx.name = "x"}) attributes {onnx.graph = {name = "g"}} {
+    return
+  }
+}
+//--- rest-graph.mlir
+module attributes {onnx.model = {ir_version = 8 : i64, opset_imports = [{domain = "", version = 17 : i64}]}} {
+  func.func @f() attributes {onnx.graph = {name = "g", rest = "node { op_type: \22A\22 }"}} {
+    return
+  }
+}
+//--- rest-node.mlir
+module attributes {onnx.model = {ir_version = 8 : i64, opset_imports = [{domain = "", version = 17 : i64}]}} {
+  func.func @main_graph(%x: tensor<2xf32> {onnx.name = "x"}) attributes {onnx.graph = {name = "g"}} {
+    %0 = onnx.Relu(%x) {outs = ["y"], rest = "input: \22z\22"} : (tensor<2xf32>) -> tensor<2xf32>
+    return
+  }
+}
+//--- rest-tensor.mlir
+module attributes {onnx.model = {ir_version = 8 : i64, opset_imports = [{domain = "", version = 17 : i64}]}} {
+  func.func @main_graph(%x: tensor<2xf32> {onnx.name = "x"}) attributes {onnx.graph = {name = "g"}} {
+    %0 = onnx.initializer "w" #onnx.tensor<elements = dense<1> : tensor<2xi64>, rest = "dims: 7"> -> tensor<2xi64>
+    return
+  }
+}
+//--- uncountable.mlir
+module attributes {onnx.model = {ir_version = 8 : i64, opset_imports = [{domain = "", version = 17 : i64}]}} {
+  func.func @main_graph(%x: tensor<2xf32> {onnx.name = "x"}) attributes {onnx.graph = {name = "g"}} {
+    %0 = onnx.initializer "w" #onnx.file_data<"f", 0, 4> : tensor<9223372036854775807x9223372036854775807xf32> -> tensor<9223372036854775807x9223372036854775807xf32>
     return
   }
 }
