@@ -149,15 +149,17 @@ static Kind getKindOfName(StringRef path) {
 }
 
 /// For standard input and unusual names. A ModelProto starts with its IR
-/// version, ONNX text with '<', bytecode with "ML\xefR".
+/// version, ONNX text with '<' after any comments, bytecode with "ML\xefR".
 static Kind getKindOfContent(StringRef bytes) {
   if (bytes.starts_with("ML\xefR"))
     return Kind::MLIRBytecode;
   if (bytes.starts_with("\x08"))
     return Kind::ONNX;
-  if (bytes.ltrim().starts_with("<"))
-    return Kind::ONNXText;
-  return Kind::MLIR;
+  // MLIR's aliases start with '#' as well, but no '<' follows them.
+  StringRef text = bytes.ltrim();
+  while (text.starts_with("#"))
+    text = text.split('\n').second.ltrim();
+  return text.starts_with("<") ? Kind::ONNXText : Kind::MLIR;
 }
 
 LogicalResult Tool::writeFile(StringRef path, StringRef bytes) {

@@ -65,10 +65,13 @@ AttributeProto headopt::onnx::exportAttribute(NamedAttribute attr,
                                               std::vector<StringRef> *memory) {
   AttributeProto proto;
   Attribute value = attr.getValue();
-  if (auto number = dyn_cast<FloatAttr>(value)) {
+  // Numbers of another width would come back as other attributes, or changed.
+  if (auto number = dyn_cast<FloatAttr>(value);
+      number && number.getType().isF32()) {
     proto.set_type(AttributeProto::FLOAT);
     proto.set_f(number.getValue().convertToFloat());
-  } else if (auto number = dyn_cast<IntegerAttr>(value)) {
+  } else if (auto number = dyn_cast<IntegerAttr>(value);
+             number && number.getType().isSignlessInteger(64)) {
     proto.set_type(AttributeProto::INT);
     proto.set_i(number.getInt());
   } else if (auto string = dyn_cast<StringAttr>(value)) {
@@ -82,7 +85,8 @@ AttributeProto headopt::onnx::exportAttribute(NamedAttribute attr,
     proto.set_type(AttributeProto::INTS);
     for (int64_t number : ints.asArrayRef())
       proto.add_ints(number);
-  } else if (auto strings = dyn_cast<ArrayAttr>(value)) {
+  } else if (auto strings = dyn_cast<ArrayAttr>(value);
+             strings && llvm::all_of(strings, llvm::IsaPred<StringAttr>)) {
     proto.set_type(AttributeProto::STRINGS);
     for (auto string : strings.getAsRange<StringAttr>())
       proto.add_strings(string.getValue().str());
@@ -90,7 +94,12 @@ AttributeProto headopt::onnx::exportAttribute(NamedAttribute attr,
     mergeText(other.getText().getValue(), proto);
   } else if (isTensorAttribute(value)) {
     proto.set_type(AttributeProto::TENSOR);
-    *proto.mutable_t() = exportTensor(value, memory);
+    try {
+      *proto.mutable_t() = exportTensor(value, memory);
+    } catch (const std::exception &e) {
+      throw std::runtime_error("the tensor '" + attr.getName().str() +
+                               "': " + e.what());
+    }
   } else {
     throw std::runtime_error("the attribute '" + attr.getName().str() +
                              "' has no ONNX counterpart");

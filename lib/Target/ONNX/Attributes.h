@@ -21,7 +21,8 @@ mlir::Attribute importAttribute(const ::onnx::AttributeProto &proto,
                                 llvm::StringRef dir,
                                 mlir::MLIRContext *context);
 
-/// The inverse of importAttribute(); `memory` as for exportTensor().
+/// The inverse of importAttribute(); `memory` as for exportTensor(). Throws
+/// std::runtime_error for an attribute without a counterpart.
 ::onnx::AttributeProto
 exportAttribute(mlir::NamedAttribute attr,
                 std::vector<llvm::StringRef> *memory = nullptr);

@@ -8,6 +8,7 @@
 
 #include "headopt/Target/ONNX/Export.h"
 #include "Attributes.h"
+#include "ModelText.h"
 #include "Nodes.h"
 #include "ProtoText.h"
 #include "Tensors.h"
@@ -16,13 +17,11 @@
 #include "headopt/Dialect/ONNX/IR/ONNX.h"
 #include "headopt/Support/OutputFile.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
-#include "onnx/defs/printer.h"
 #include "llvm/ADT/ScopeExit.h"
 #include "llvm/ADT/StringSet.h"
 #include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/Path.h"
 #include <fcntl.h>
-#include <sstream>
 #include <stdexcept>
 
 using namespace mlir;
@@ -57,6 +56,10 @@ public:
 private:
   void collectNames();
   std::string getName(Value value);
+  void define(Value value, const Twine &what);
+  void checkName(Value value, StringAttr declared, const Twine &what);
+  func::ReturnOp enterFunction(func::FuncOp function);
+  void defineInitializers(Block &block);
   void exportBlock(Block &block, GraphProto *graph,
                    google::protobuf::RepeatedPtrField<NodeProto> &nodes);
   void exportNode(NodeOpInterface node, NodeProto &proto);
@@ -71,6 +74,10 @@ private:
   llvm::StringSet<> usedNames;
   llvm::DenseMap<Value, std::string> madeUpNames;
   unsigned nextName = 0;
+  /// Names that are taken where the export has got to: those of the graph, in
+  /// order, after those of the graphs around it.
+  std::vector<std::string> definedNames;
+  llvm::StringSet<> isDefined;
   std::vector<StringRef> memory;
 };
 
@@ -102,6 +109,72 @@ std::string Exporter::getName(Value value) {
   return made;
 }
 
+/// Takes the name of `value`, which messages call `what`. ONNX knows values by
+/// nothing else.
+void Exporter::define(Value value, const Twine &what) {
+  std::string name = getName(value);
+  if (name.empty())
+    return;
+  if (!isDefined.insert(name).second)
+    fail(what + " defines '" + name +
+         "', which is defined already; names must be unique, rename one");
+  definedNames.push_back(std::move(name));
+}
+
+/// The name that an output is declared with has to be that of its value.
+void Exporter::checkName(Value value, StringAttr declared, const Twine &what) {
+  if (declared && declared.getValue() != getName(value))
+    fail(what + " is declared as '" + declared.getValue() +
+         "', but its value is called '" + getName(value) +
+         "'; an output has the name of its value");
+}
+
+/// Starts on the body of `function`: its arguments are defined, and results
+/// that say how their values are called have named them.
+func::ReturnOp Exporter::enterFunction(func::FuncOp function) {
+  Block &body = function.getBody().front();
+  auto results = dyn_cast<func::ReturnOp>(body.back());
+  if (!results)
+    fail("the function '" + function.getSymName() +
+         "' does not end in func.return");
+  for (auto [i, value] : llvm::enumerate(results.getOperands())) {
+    auto name = function.getResultAttrOfType<StringAttr>(i, kNameAttr);
+    if (name && !name.empty() && !isa<NoneType>(value.getType()) &&
+        getValueName(value).empty() && !madeUpNames.contains(value) &&
+        usedNames.insert(name.getValue()).second)
+      madeUpNames[value] = name.getValue().str();
+  }
+  isDefined.clear();
+  definedNames.clear();
+  for (BlockArgument argument : function.getArguments())
+    define(argument, "an argument of '" + function.getSymName() + "'");
+  return results;
+}
+
+/// Initializers come before all nodes. One that is the default of a graph input
+/// shares its name, which is what ties the two in ONNX.
+void Exporter::defineInitializers(Block &block) {
+  llvm::SmallPtrSet<Value, 4> hasDefault;
+  for (Operation &op : block) {
+    if (!isa<InitializerOp, SparseInitializerOp>(op))
+      continue;
+    std::string name = getName(op.getResult(0));
+    std::string what = "initializer '" + name + "'";
+    if (op.getNumOperands() == 0) {
+      define(op.getResult(0), what);
+      continue;
+    }
+    auto input = dyn_cast<BlockArgument>(op.getOperand(0));
+    if (!input || input.getOwner() != &block)
+      fail(what + " is the default of a value that is no input of its graph");
+    if (getName(input) != name)
+      fail(what + " is the default of the input '" + getName(input) +
+           "'; the two must have the same name");
+    if (!hasDefault.insert(input).second)
+      fail(what + " is a second default of that input");
+  }
+}
+
 static void exportNodeHeader(NodeOpInterface node, NodeProto &proto) {
   Operation *op = node;
   if (auto rest = op->getAttrOfType<StringAttr>("rest"))
@@ -114,9 +187,10 @@ static void exportNodeHeader(NodeOpInterface node, NodeProto &proto) {
 }
 
 /// Appends the attributes of `node`; `addGraphs` appends those that hold the
-/// given name's subgraphs. `memory` is as for exportTensor().
+/// given name's subgraphs. `memory` is as for exportTensor(). `what` goes
+/// before what is wrong with an attribute.
 static void
-exportNodeAttributes(NodeOpInterface node, NodeProto &proto,
+exportNodeAttributes(NodeOpInterface node, NodeProto &proto, const Twine &what,
                      std::vector<StringRef> *memory,
                      llvm::function_ref<void(StringRef)> addGraphs) {
   SmallVector<NamedAttribute> attributes = node.getNodeAttributes();
@@ -124,17 +198,21 @@ exportNodeAttributes(NodeOpInterface node, NodeProto &proto,
   if (auto generic = dyn_cast<NodeOp>(*node); generic && generic.getGraphs())
     for (auto graph : generic.getGraphs()->getAsRange<DictionaryAttr>()) {
       auto name = graph.getAs<StringAttr>("attr");
-      if (!name)
-        fail("an entry of 'graphs' does not say its 'attr'");
       if (graphNames.empty() || graphNames.back() != name.getValue())
         graphNames.push_back(name.getValue());
     }
   auto put = [&](StringRef name) {
     if (llvm::is_contained(graphNames, name))
       return addGraphs(name);
-    for (NamedAttribute attr : attributes)
-      if (attr.getName() == name)
+    for (NamedAttribute attr : attributes) {
+      if (attr.getName() != name)
+        continue;
+      try {
         *proto.add_attribute() = exportAttribute(attr, memory);
+      } catch (const std::exception &e) {
+        fail(what + e.what());
+      }
+    }
   };
   if (auto order = node->getAttrOfType<ArrayAttr>("attr_order")) {
     for (auto name : order.getAsRange<StringAttr>())
@@ -158,7 +236,7 @@ NodeProto headopt::onnx::exportNodeForSchema(Operation *op) {
     proto.add_input(isa<NoneType>(operand.getType()) ? "" : "x");
   for (Value result : op->getResults())
     proto.add_output(isa<NoneType>(result.getType()) ? "" : "y");
-  exportNodeAttributes(node, proto, nullptr, [&](StringRef name) {
+  exportNodeAttributes(node, proto, "", nullptr, [&](StringRef name) {
     AttributeProto *attr = proto.add_attribute();
     attr->set_name(name.str());
     attr->set_type(AttributeProto::GRAPH);
@@ -169,11 +247,14 @@ NodeProto headopt::onnx::exportNodeForSchema(Operation *op) {
 
 void Exporter::exportNode(NodeOpInterface node, NodeProto &proto) {
   exportNodeHeader(node, proto);
+  std::string what =
+      ("node '" + node.getDisplayName() + "' (" + node.getOperatorName() + ")")
+          .str();
   for (Value operand : node->getOperands())
     proto.add_input(getName(operand));
   for (Value result : node->getResults())
     proto.add_output(getName(result));
-  exportNodeAttributes(node, proto, &memory, [&](StringRef name) {
+  exportNodeAttributes(node, proto, what + ": ", &memory, [&](StringRef name) {
     auto generic = cast<NodeOp>(*node);
     AttributeProto *attr = proto.add_attribute();
     attr->set_name(name.str());
@@ -199,12 +280,21 @@ void Exporter::exportNode(NodeOpInterface node, NodeProto &proto) {
             info ? info.getAs<StringAttr>("info") : nullptr);
       }
       exportValueInfos(fields, graph);
+      size_t numOuter = definedNames.size();
+      for (BlockArgument argument : block.getArguments())
+        define(argument, what + ": a subgraph");
       exportBlock(block, &graph, *graph.mutable_node());
+      // Graphs beside this one may use its names again.
+      for (; definedNames.size() > numOuter; definedNames.pop_back())
+        isDefined.erase(definedNames.back());
       auto yield = cast<YieldOp>(block.back());
       for (auto [j, value] : llvm::enumerate(yield.getOperands())) {
         auto info = yield.getOutputs() && j < yield.getOutputs()->size()
                         ? cast<DictionaryAttr>((*yield.getOutputs())[j])
                         : nullptr;
+        if (info)
+          checkName(value, info.getAs<StringAttr>("name"),
+                    what + ": an output of a subgraph");
         *graph.add_output() = exportValueInfo(
             getName(value), value.getType(),
             info ? info.getAs<ArrayAttr>("dim_params") : nullptr,
@@ -212,26 +302,42 @@ void Exporter::exportNode(NodeOpInterface node, NodeProto &proto) {
       }
     }
   });
+  // After the subgraphs, which do not see them.
+  for (Value result : node->getResults())
+    define(result, what);
 }
 
 void Exporter::exportBlock(
     Block &block, GraphProto *graph,
     google::protobuf::RepeatedPtrField<NodeProto> &nodes) {
+  defineInitializers(block);
   for (Operation &op : block) {
+    // Such as a misspelt attribute of a typed node.
+    for (NamedAttribute attr : op.getDiscardableAttrs())
+      if (!attr.getName().getValue().contains('.'))
+        fail("'" + op.getName().getStringRef() + "' has the attribute '" +
+             attr.getName().getValue() +
+             "', which is none of its own and which ONNX has no place for");
     if (auto node = dyn_cast<NodeOpInterface>(op)) {
       exportNode(node, *nodes.Add());
     } else if (auto init = dyn_cast<InitializerOp>(op)) {
       if (!graph)
         fail("a model-local function holds the initializer '" + init.getName() +
              "'; write it as a Constant node");
-      TensorProto tensor = exportTensor(init.getValue(), &memory);
-      tensor.set_name(init.getName().str());
-      *graph->add_initializer() = std::move(tensor);
+      TensorProto &tensor = *graph->add_initializer();
+      std::string name = getName(init.getResult());
+      try {
+        tensor = exportTensor(init.getValue(), &memory);
+      } catch (const std::exception &e) {
+        fail("initializer '" + name + "': " + e.what());
+      }
+      tensor.set_name(name);
     } else if (auto sparse = dyn_cast<SparseInitializerOp>(op)) {
       if (!graph)
         fail("a model-local function holds a sparse initializer");
-      mergeText(sparse.getValue().getText().getValue(),
-                *graph->add_sparse_initializer());
+      auto &tensor = *graph->add_sparse_initializer();
+      mergeText(sparse.getValue().getText().getValue(), tensor);
+      tensor.mutable_values()->set_name(getName(sparse.getResult()));
     } else if (!isa<NoneOp, YieldOp, func::ReturnOp>(op)) {
       fail("'" + op.getName().getStringRef() +
            "' is no ONNX operation; only modules of the onnx dialect can be "
@@ -271,6 +377,7 @@ void Exporter::exportValueInfos(DictionaryAttr fields, Proto &proto) {
 
 void Exporter::exportMainGraph(func::FuncOp function, GraphProto &graph) {
   auto fields = function->getAttrOfType<DictionaryAttr>(kGraphAttr);
+  func::ReturnOp results = enterFunction(function);
   mergeRest(fields.getAs<StringAttr>("rest"), graph);
   if (auto name = fields.getAs<StringAttr>("name"))
     graph.set_name(name.getValue().str());
@@ -283,16 +390,19 @@ void Exporter::exportMainGraph(func::FuncOp function, GraphProto &graph) {
   }
   exportValueInfos(fields, graph);
   exportBlock(function.getBody().front(), &graph, *graph.mutable_node());
-  auto results = cast<func::ReturnOp>(function.getBody().front().back());
-  for (auto [i, value] : llvm::enumerate(results.getOperands()))
+  for (auto [i, value] : llvm::enumerate(results.getOperands())) {
+    checkName(value, function.getResultAttrOfType<StringAttr>(i, kNameAttr),
+              "a graph output");
     *graph.add_output() = exportValueInfo(
         getName(value), value.getType(),
         function.getResultAttrOfType<ArrayAttr>(i, kDimParamsAttr),
         function.getResultAttrOfType<StringAttr>(i, kInfoAttr));
+  }
 }
 
 void Exporter::exportFunction(func::FuncOp function, FunctionProto &proto) {
   auto fields = function->getAttrOfType<DictionaryAttr>(kFunctionAttr);
+  func::ReturnOp results = enterFunction(function);
   mergeRest(fields.getAs<StringAttr>("rest"), proto);
   if (auto name = fields.getAs<StringAttr>("name"))
     proto.set_name(name.getValue().str());
@@ -303,9 +413,11 @@ void Exporter::exportFunction(func::FuncOp function, FunctionProto &proto) {
   for (BlockArgument argument : function.getArguments())
     proto.add_input(getName(argument));
   exportBlock(function.getBody().front(), nullptr, *proto.mutable_node());
-  auto results = cast<func::ReturnOp>(function.getBody().front().back());
-  for (Value value : results.getOperands())
+  for (auto [i, value] : llvm::enumerate(results.getOperands())) {
+    checkName(value, function.getResultAttrOfType<StringAttr>(i, kNameAttr),
+              "an output of '" + function.getSymName() + "'");
     proto.add_output(getName(value));
+  }
 }
 
 ModelProto Exporter::exportModel() {
@@ -319,7 +431,11 @@ ModelProto Exporter::exportModel() {
   if (auto version = fields.getAs<IntegerAttr>("ir_version"))
     model.set_ir_version(version.getInt());
   exportOpsets(fields, model);
-  for (auto function : module.getOps<func::FuncOp>()) {
+  for (Operation &op : *module.getBody()) {
+    auto function = dyn_cast<func::FuncOp>(op);
+    if (!function)
+      fail("'" + op.getName().getStringRef() +
+           "' beside the functions is no part of an ONNX model");
     if (function->hasAttr(kGraphAttr)) {
       if (model.has_graph())
         fail("the module has more than one main graph ('onnx.graph')");
@@ -421,7 +537,7 @@ struct DataFile {
 /// folder, and everything large when the message would be too long.
 static void placeTensors(ModelProto &model, ArrayRef<StringRef> memory,
                          StringRef sourceDir, StringRef outputDir,
-                         DataFile &data) {
+                         ONNXFormat format, DataFile &data) {
   if (!sameFolder(sourceDir, outputDir))
     forEachTensor(model, [&](TensorProto &tensor) {
       if (!isExternal(tensor))
@@ -434,6 +550,9 @@ static void placeTensors(ModelProto &model, ArrayRef<StringRef> memory,
       data.add(tensor, std::move(piece));
     });
 
+  // Text has no limit.
+  if (format == ONNXFormat::Text)
+    return;
   uint64_t size = model.ByteSizeLong();
   forEachTensor(model, [&](TensorProto &tensor) {
     if (std::optional<wire::Piece> marked = findMarker(tensor, memory))
@@ -522,16 +641,6 @@ LogicalResult headopt::exportONNX(ModuleOp module, StringRef path,
   try {
     Exporter exporter(module);
     ModelProto model = exporter.exportModel();
-    if (format == ONNXFormat::Text) {
-      inlineTensors(model, exporter.getMemory());
-      std::ostringstream text;
-      text << model << '\n';
-      llvm::Expected<OutputFile> file = OutputFile::create(path);
-      check(file ? llvm::Error::success() : file.takeError());
-      check(file->write(text.str()));
-      check(file->commit());
-      return success();
-    }
 
     DataFile data;
     auto sourceDir = module->getAttrOfType<StringAttr>(kSourceDirAttr);
@@ -539,7 +648,18 @@ LogicalResult headopt::exportONNX(ModuleOp module, StringRef path,
     data.location = llvm::sys::path::filename(dataPath).str();
     placeTensors(model, exporter.getMemory(),
                  sourceDir ? sourceDir.getValue() : "",
-                 llvm::sys::path::parent_path(path), data);
+                 llvm::sys::path::parent_path(path), format, data);
+
+    std::vector<wire::Piece> pieces;
+    bool complete = true;
+    if (format == ONNXFormat::Text) {
+      inlineTensors(model, exporter.getMemory());
+      wire::Piece text;
+      text.bytes = printModelText(std::move(model), complete);
+      pieces.push_back(std::move(text));
+    } else {
+      pieces = wire::splice(model.SerializeAsString(), exporter.getMemory());
+    }
 
     llvm::Expected<OutputFile> file = OutputFile::create(path);
     check(file ? llvm::Error::success() : file.takeError());
@@ -553,12 +673,16 @@ LogicalResult headopt::exportONNX(ModuleOp module, StringRef path,
       dataFile.emplace(std::move(*created));
       writePieces(*dataFile, data.pieces);
     }
-    writePieces(*file,
-                wire::splice(model.SerializeAsString(), exporter.getMemory()));
+    writePieces(*file, pieces);
     // Data first: a model must never name a data file that is not there.
     if (dataFile)
       check(dataFile->commit());
     check(file->commit());
+    if (!complete)
+      emitWarning(module.getLoc())
+          << "ONNX text has no doc strings and metadata of graphs, nodes, "
+             "values, tensors and functions; those of this model are left out; "
+             "write .onnx to keep them";
   } catch (const std::exception &e) {
     return emitError(module.getLoc()) << e.what();
   }

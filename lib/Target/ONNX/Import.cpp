@@ -10,6 +10,7 @@
 
 #include "headopt/Target/ONNX/Import.h"
 #include "Attributes.h"
+#include "ModelText.h"
 #include "ProtoText.h"
 #include "Tensors.h"
 #include "Types.h"
@@ -19,7 +20,6 @@
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/SymbolTable.h"
 #include "mlir/IR/Verifier.h"
-#include "onnx/defs/parser.h"
 #include "onnx/shape_inference/implementation.h"
 #include "llvm/ADT/StringSet.h"
 #include "llvm/Support/FileSystem.h"
@@ -756,27 +756,6 @@ static ModelProto parseBinary(StringRef bytes) {
   return model;
 }
 
-static ModelProto parseText(StringRef text) {
-  ModelProto model;
-  ::onnx::Common::Status status;
-  try {
-    status = ::onnx::OnnxParser::Parse(
-        model, std::string_view(text.data(), text.size()));
-  } catch (const std::out_of_range &) {
-    fail("is not ONNX text: a number in it is too large");
-  }
-  if (!status.IsOK()) {
-    // "[ParseError at position (line: 3 column: 5)]\nError context: ...\n..."
-    SmallVector<StringRef> lines;
-    StringRef(status.ErrorMessage()).split(lines, '\n', -1, false);
-    std::string message;
-    for (StringRef line : lines)
-      message += (message.empty() ? "" : " ") + line.trim().str();
-    fail("is not ONNX text: " + message);
-  }
-  return model;
-}
-
 /// Does for models that are not split what wire::split() does on the way: where
 /// data was left is for it to say, not for a model.
 static void refuseMarkers(ModelProto &model) {
@@ -803,7 +782,7 @@ OwningOpRef<ModuleOp> headopt::importONNX(llvm::MemoryBufferRef buffer,
     StringRef bytes = buffer.getBuffer();
     if (bytes.empty())
       fail("is empty");
-    ModelProto model = format == ONNXFormat::Text ? parseText(bytes)
+    ModelProto model = format == ONNXFormat::Text ? parseModelText(bytes)
                        : inFile ? parseBinary(wire::split(bytes, file))
                                 : parseBinary(bytes);
     if (format == ONNXFormat::Text || !inFile)

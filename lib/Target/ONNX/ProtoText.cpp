@@ -5,6 +5,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "ProtoText.h"
+#include "llvm/ADT/STLExtras.h"
 #include "llvm/Support/Base64.h"
 #include <google/protobuf/io/tokenizer.h>
 #include <google/protobuf/text_format.h>
@@ -76,6 +77,33 @@ void headopt::onnx::mergeText(llvm::StringRef text, Message &message) {
   message.MergeFrom(*part);
 }
 
+/// True for the fields that the importer takes out of a message before the rest
+/// of it becomes text. The name of a tensor is only taken from initializers.
+static bool isModelled(const FieldDescriptor *field) {
+  auto isOneOf = [&](std::initializer_list<llvm::StringRef> names) {
+    return llvm::is_contained(names, llvm::StringRef(field->name()));
+  };
+  llvm::StringRef message = field->containing_type()->name();
+  if (message == "ModelProto")
+    return isOneOf({"ir_version", "opset_import", "graph", "functions"});
+  if (message == "OperatorSetIdProto")
+    return isOneOf({"domain", "version"});
+  if (message == "GraphProto")
+    return isOneOf({"node", "name", "initializer", "sparse_initializer",
+                    "input", "output", "value_info"});
+  if (message == "FunctionProto")
+    return isOneOf({"name", "domain", "input", "output", "node", "opset_import",
+                    "value_info"});
+  if (message == "NodeProto")
+    return isOneOf(
+        {"name", "domain", "op_type", "input", "output", "attribute"});
+  if (message == "TensorProto")
+    return isOneOf({"dims", "data_type", "raw_data", "float_data",
+                    "double_data", "int32_data", "int64_data", "uint64_data",
+                    "string_data"});
+  return false;
+}
+
 mlir::StringAttr headopt::onnx::getRest(const Message &message,
                                         mlir::MLIRContext *context) {
   if (message.ByteSizeLong() == 0)
@@ -84,8 +112,18 @@ mlir::StringAttr headopt::onnx::getRest(const Message &message,
 }
 
 void headopt::onnx::mergeRest(mlir::StringAttr rest, Message &message) {
-  if (rest)
-    mergeText(rest.getValue(), message);
+  if (!rest)
+    return;
+  std::unique_ptr<Message> part(message.New());
+  mergeText(rest.getValue(), *part);
+  std::vector<const FieldDescriptor *> fields;
+  part->GetReflection()->ListFields(*part, &fields);
+  for (const FieldDescriptor *field : fields)
+    if (isModelled(field))
+      throw std::runtime_error("'rest' of a " + message.GetTypeName() +
+                               " sets '" + std::string(field->name()) +
+                               "', which the IR has a place of its own for");
+  message.MergeFrom(*part);
 }
 
 bool headopt::onnx::equal(const Message &a, const Message &b) {

@@ -29,7 +29,9 @@ void mergeText(llvm::StringRef text, google::protobuf::Message &message);
 mlir::StringAttr getRest(const google::protobuf::Message &message,
                          mlir::MLIRContext *context);
 
-/// Adds what `rest`, made by getRest(), says to `message`.
+/// Adds what `rest`, made by getRest(), says to `message`. Throws
+/// std::runtime_error when it says a field that the IR models: whatever that
+/// says would be added to it.
 void mergeRest(mlir::StringAttr rest, google::protobuf::Message &message);
 
 /// True when the two messages have the same fields and values.

@@ -24,6 +24,13 @@ using ::onnx::TensorProto;
   throw std::runtime_error(message.str());
 }
 
+static std::string toString(Type type) {
+  std::string text;
+  llvm::raw_string_ostream os(text);
+  os << '\'' << type << '\'';
+  return text;
+}
+
 //===----------------------------------------------------------------------===//
 // External data
 //===----------------------------------------------------------------------===//
@@ -98,22 +105,29 @@ headopt::onnx::getExternalRange(const TensorProto &tensor, StringRef dir) {
 // Types and sizes
 //===----------------------------------------------------------------------===//
 
-RankedTensorType headopt::onnx::getTensorType(const TensorProto &tensor,
-                                              MLIRContext *context) {
-  Type element = getElementType(tensor.data_type(), context);
-  if (!element)
-    fail("has the unknown element type " + Twine(tensor.data_type()));
+/// Throws when the elements of a tensor are too many for what is computed from
+/// their number.
+static void checkExtents(ArrayRef<int64_t> extents) {
   int64_t count = 1;
-  for (int64_t extent : tensor.dims()) {
-    if (extent < 0)
-      fail("has the negative extent " + Twine(extent));
+  for (int64_t extent : extents) {
     // Room for 16 bytes an element, in bits.
     if (extent && count > (INT64_MAX >> 7) / extent)
       fail("has more elements than can be counted");
     count *= std::max<int64_t>(extent, 1);
   }
-  return RankedTensorType::get(
-      ArrayRef(tensor.dims().data(), tensor.dims_size()), element);
+}
+
+RankedTensorType headopt::onnx::getTensorType(const TensorProto &tensor,
+                                              MLIRContext *context) {
+  Type element = getElementType(tensor.data_type(), context);
+  if (!element)
+    fail("has the unknown element type " + Twine(tensor.data_type()));
+  ArrayRef<int64_t> extents(tensor.dims().data(), tensor.dims_size());
+  for (int64_t extent : extents)
+    if (extent < 0)
+      fail("has the negative extent " + Twine(extent));
+  checkExtents(extents);
+  return RankedTensorType::get(extents, element);
 }
 
 /// Bits that ONNX uses for one element in raw_data; less than 8 are packed,
@@ -344,6 +358,20 @@ static void checkSize(uint64_t have, ShapedType type) {
          Twine(want));
 }
 
+/// Says what is wrong where one entry of int32_data holds several elements and
+/// the file, or ONNX's text parser, gave each an entry of its own.
+static void checkPacked(const TensorProto &tensor, ShapedType type) {
+  unsigned bits = getStorageBits(type.getElementType());
+  if (bits >= 8 || 8 % bits)
+    return;
+  uint64_t want = getByteSize(type);
+  if (static_cast<uint64_t>(tensor.int32_data_size()) != want)
+    fail("has " + Twine(tensor.int32_data_size()) +
+         " entries of int32_data, but its extents need " + Twine(want) +
+         "; each holds " + Twine(8 / bits) +
+         " elements of this type, the first in the lowest bits");
+}
+
 Attribute headopt::onnx::importTensor(const TensorProto &tensor, StringRef dir,
                                       MLIRContext *context) {
   RankedTensorType type = getTensorType(tensor, context);
@@ -392,6 +420,8 @@ Attribute headopt::onnx::importTensor(const TensorProto &tensor, StringRef dir,
                             ? tensor.raw_data()
                             : typedToBytes(tensor, type.getElementType());
     typed = !tensor.has_raw_data();
+    if (typed)
+      checkPacked(tensor, type);
     checkSize(bytes.size(), type);
     elements = bytesToDense(bytes, type);
   }
@@ -434,11 +464,21 @@ TensorProto headopt::onnx::exportTensor(Attribute attr,
   }
   TypedAttr elements = getElements(attr);
   auto type = cast<ShapedType>(elements.getType());
+  checkExtents(type.getShape());
   for (int64_t extent : type.getShape())
     tensor.add_dims(extent);
-  tensor.set_data_type(getDataType(type.getElementType()));
+  int32_t dataType = getDataType(type.getElementType());
+  if (dataType == TensorProto::UNDEFINED)
+    fail("has elements of type " + toString(type.getElementType()) +
+         ", which ONNX does not have");
+  if (isa<DenseStringElementsAttr>(elements) !=
+      (dataType == TensorProto::STRING))
+    fail("has elements of type " + toString(type.getElementType()) +
+         ", but strings, and nothing else, are written as text in 'dense'");
+  tensor.set_data_type(dataType);
 
   if (auto data = dyn_cast<FileDataAttr>(elements)) {
+    checkSize(data.getLength(), type);
     if (isExternal(tensor))
       return tensor;
     addMarker(tensor, data.getFile().getValue(), data.getOffset(),
@@ -471,4 +511,12 @@ TensorProto headopt::onnx::exportTensor(Attribute attr,
     }
   }
   return tensor;
+}
+
+void headopt::onnx::rawToTyped(TensorProto &tensor) {
+  if (!tensor.has_raw_data())
+    return;
+  std::string bytes = std::move(*tensor.mutable_raw_data());
+  tensor.clear_raw_data();
+  bytesToTyped(bytes, tensor);
 }

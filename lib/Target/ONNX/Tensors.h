@@ -45,10 +45,15 @@ mlir::Attribute importTensor(const ::onnx::TensorProto &tensor,
 /// The inverse of importTensor(), as part of a skeleton (see WireFormat.h):
 /// bytes in files stay there, and those of large resources are added to
 /// `memory` instead of the message when it is given. Throws std::runtime_error
-/// for a resource that is missing or of another size.
+/// for an element type that ONNX does not have, and for a resource or a stretch
+/// of a file that is missing or of another size.
 ::onnx::TensorProto
 exportTensor(mlir::Attribute attr,
              std::vector<llvm::StringRef> *memory = nullptr);
+
+/// Moves the numbers in `raw_data`, which are as many as the extents need, to
+/// the typed field for them.
+void rawToTyped(::onnx::TensorProto &tensor);
 
 } // namespace headopt::onnx
 

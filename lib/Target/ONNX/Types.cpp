@@ -127,44 +127,72 @@ Type headopt::onnx::importType(const TypeProto &type, MLIRContext *context) {
   }
 }
 
-/// What importType() gives for the result, as far as it has a counterpart.
-static void exportType(Type type, TypeProto &proto) {
+/// The inverse of importType(), nothing for !onnx.unknown. False when ONNX does
+/// not have such a type.
+static bool exportType(Type type, TypeProto &proto) {
+  if (isa<headopt::onnx::UnknownType>(type))
+    return true;
   if (auto tensor = dyn_cast<TensorType>(type)) {
+    int32_t dataType = headopt::onnx::getDataType(tensor.getElementType());
+    if (dataType == TensorProto::UNDEFINED)
+      return false;
     auto *tensorType = proto.mutable_tensor_type();
-    tensorType->set_elem_type(
-        headopt::onnx::getDataType(tensor.getElementType()));
+    tensorType->set_elem_type(dataType);
     if (!tensor.hasRank())
-      return;
+      return true;
     auto *shape = tensorType->mutable_shape();
     for (int64_t extent : tensor.getShape()) {
       auto *dim = shape->add_dim();
       if (!ShapedType::isDynamic(extent))
         dim->set_dim_value(extent);
     }
-  } else if (auto sequence = dyn_cast<headopt::onnx::SequenceType>(type)) {
-    exportType(sequence.getElementType(),
-               *proto.mutable_sequence_type()->mutable_elem_type());
-  } else if (auto optional = dyn_cast<headopt::onnx::OptionalType>(type)) {
-    exportType(optional.getElementType(),
-               *proto.mutable_optional_type()->mutable_elem_type());
+    return true;
   }
+  if (auto sequence = dyn_cast<headopt::onnx::SequenceType>(type))
+    return exportType(sequence.getElementType(),
+                      *proto.mutable_sequence_type()->mutable_elem_type());
+  if (auto optional = dyn_cast<headopt::onnx::OptionalType>(type))
+    return exportType(optional.getElementType(),
+                      *proto.mutable_optional_type()->mutable_elem_type());
+  return false;
+}
+
+/// exportValueInfo() into `result`. Returns what is wrong, nothing when all is
+/// well.
+static std::string buildValueInfo(StringRef name, Type type,
+                                  ArrayAttr dimParams, StringAttr info,
+                                  ValueInfoProto &result) {
+  if (info) {
+    headopt::onnx::mergeText(info.getValue(), result);
+  } else if (!isa<headopt::onnx::UnknownType>(type) &&
+             !exportType(type, *result.mutable_type())) {
+    std::string message;
+    llvm::raw_string_ostream os(message);
+    os << "has the type '" << type << "', which ONNX does not have";
+    return message;
+  }
+  if (dimParams && !dimParams.empty()) {
+    const auto &tensor = result.type().tensor_type();
+    if (static_cast<size_t>(tensor.shape().dim_size()) != dimParams.size())
+      return "has symbols for " + std::to_string(dimParams.size()) +
+             " axes, but its type has " +
+             std::to_string(tensor.shape().dim_size());
+    auto *shape = result.mutable_type()->mutable_tensor_type()->mutable_shape();
+    for (auto [i, param] : llvm::enumerate(dimParams.getAsRange<StringAttr>()))
+      if (!param.empty())
+        shape->mutable_dim(i)->set_dim_param(param.str());
+  }
+  result.set_name(name.str());
+  return "";
 }
 
 ValueInfoProto headopt::onnx::exportValueInfo(StringRef name, Type type,
                                               ArrayAttr dimParams,
                                               StringAttr info) {
   ValueInfoProto result;
-  if (info)
-    mergeText(info.getValue(), result);
-  else if (!isa<UnknownType>(type))
-    exportType(type, *result.mutable_type());
-  if (dimParams) {
-    auto *shape = result.mutable_type()->mutable_tensor_type()->mutable_shape();
-    for (auto [i, param] : llvm::enumerate(dimParams.getAsRange<StringAttr>()))
-      if (!param.empty() && static_cast<int>(i) < shape->dim_size())
-        shape->mutable_dim(i)->set_dim_param(param.str());
-  }
-  result.set_name(name.str());
+  std::string error = buildValueInfo(name, type, dimParams, info, result);
+  if (!error.empty())
+    throw std::runtime_error("the value '" + name.str() + "' " + error);
   return result;
 }
 
@@ -181,8 +209,10 @@ DictionaryAttr headopt::onnx::importValueInfo(const ValueInfoProto &proto,
     anyParam |= !dim.dim_param().empty();
   }
   ArrayAttr params = anyParam ? b.getArrayAttr(dimParams) : nullptr;
+  ValueInfoProto back;
   if (proto.has_name() &&
-      equal(exportValueInfo(proto.name(), type, params, nullptr), proto)) {
+      buildValueInfo(proto.name(), type, params, nullptr, back).empty() &&
+      equal(back, proto)) {
     if (params)
       fields.push_back(b.getNamedAttr("dim_params", params));
     return b.getDictionaryAttr(fields);

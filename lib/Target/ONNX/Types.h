@@ -32,7 +32,9 @@ mlir::DictionaryAttr importValueInfo(const ::onnx::ValueInfoProto &info,
                                      mlir::Type type);
 
 /// The ValueInfoProto for a value called `name` of type `type`; `dimParams` and
-/// `info` as importValueInfo() made them, each may be null.
+/// `info` as importValueInfo() made them, each may be null. Throws
+/// std::runtime_error when ONNX does not have the type, or its axes are not as
+/// many as `dimParams`.
 ::onnx::ValueInfoProto exportValueInfo(llvm::StringRef name, mlir::Type type,
                                        mlir::ArrayAttr dimParams,
                                        mlir::StringAttr info);

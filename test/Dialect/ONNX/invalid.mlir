@@ -71,6 +71,127 @@ func.func private @f() attributes {onnx.grahp = {name = "g"}}
 
 // -----
 
+// expected-error @+1 {{'builtin.module' op 'ir_version' of 'onnx.model' must be an integer of type i64}}
+module attributes {onnx.model = {ir_version = 8 : i32}} {
+}
+
+// -----
+
+// expected-error @+1 {{'builtin.module' op 'rest' of 'onnx.model' must be a string}}
+module attributes {onnx.model = {rest = 1 : i64}} {
+}
+
+// -----
+
+// The exporter would drop it without a word.
+// expected-error @+1 {{'builtin.module' op 'onnx.model' has the unknown entry 'opsets'}}
+module attributes {onnx.model = {opsets = []}} {
+}
+
+// -----
+
+// expected-error @+1 {{'builtin.module' op 'version' of an entry of 'opset_imports' must be an integer of type i64}}
+module attributes {onnx.model = {opset_imports = [{domain = "", version = "17"}]}} {
+}
+
+// -----
+
+// expected-error @+1 {{'builtin.module' op 'domain' of an entry of 'opset_imports' must be a string}}
+module attributes {onnx.model = {opset_imports = [{domain = 1 : i64}]}} {
+}
+
+// -----
+
+// expected-error @+1 {{'func.func' op attribute 'onnx.source_dir' belongs on a module}}
+func.func private @f() attributes {onnx.source_dir = "/models"}
+
+// -----
+
+// expected-error @+1 {{'onnx.none' op attribute 'onnx.graph' belongs on a function}}
+%0 = onnx.none {onnx.graph = {name = "g"}}
+
+// -----
+
+// expected-error @+1 {{'func.func' op 'value_info' of 'onnx.graph' must be an array of dictionaries}}
+func.func @f() attributes {onnx.graph = {value_info = ["v"]}} {
+  return
+}
+
+// -----
+
+// expected-error @+1 {{'func.func' op an entry of 'value_info' does not say its 'name'}}
+func.func @f() attributes {onnx.graph = {value_info = [{type = tensor<1xf32>}]}} {
+  return
+}
+
+// -----
+
+// expected-error @+1 {{'func.func' op 'type' of an entry of 'value_info' must be a type}}
+func.func @f() attributes {onnx.graph = {value_info = [{name = "v", type = "f32"}]}} {
+  return
+}
+
+// -----
+
+// expected-error @+1 {{'func.func' op 'dim_params' of an entry of 'value_info' must be an array of strings}}
+func.func @f() attributes {onnx.graph = {value_info = [{dim_params = [1], name = "v", type = tensor<1xf32>}]}} {
+  return
+}
+
+// -----
+
+// expected-error @+1 {{'func.func' op 'onnx.function' has the unknown entry 'overload'}}
+func.func private @f() attributes {onnx.function = {name = "f", overload = "o"}} {
+  return
+}
+
+// -----
+
+// expected-error @+1 {{'func.func' op has both 'onnx.graph' and 'onnx.function'}}
+func.func @f() attributes {onnx.function = {name = "f"}, onnx.graph = {name = "g"}} {
+  return
+}
+
+// -----
+
+// expected-error @+1 {{'func.func' op with 'onnx.graph' must have a body of one block}}
+func.func private @f() attributes {onnx.graph = {name = "g"}}
+
+// -----
+
+// expected-error @+1 {{'func.func' op with 'onnx.function' must have a body of one block}}
+func.func private @f() attributes {onnx.function = {name = "f"}}
+
+// -----
+
+// expected-error @+1 {{'func.func' op 'onnx.dim_params' of argument 1 must be an array of strings}}
+func.func private @f(%x: tensor<?xf32> {onnx.dim_params = ["N"]}, %y: tensor<?xf32> {onnx.dim_params = [1]})
+
+// -----
+
+// expected-error @+1 {{'func.func' op 'onnx.name' of argument 0 must be a string}}
+func.func private @f(%x: tensor<?xf32> {onnx.name = 1 : i64})
+
+// -----
+
+// expected-error @+1 {{'func.func' op 'onnx.info' of result 0 must be a string}}
+func.func private @f() -> (tensor<?xf32> {onnx.info = ["N"]})
+
+// -----
+
+// expected-error @+1 {{'func.func' op argument 0 has the unknown attribute 'onnx.nmae'}}
+func.func private @f(%x: tensor<?xf32> {onnx.nmae = "x"})
+
+// -----
+
+// A FunctionProto could not say it.
+// expected-error @+1 {{'func.func' op 'onnx.dim_params' of argument 0 has no place in a model-local function}}
+func.func private @f(%x: tensor<?xf32> {onnx.dim_params = ["N"]}) attributes {onnx.function = {name = "f"}} {
+  return
+}
+
+// -----
+
 //===----------------------------------------------------------------------===//
 // Nodes
 //===----------------------------------------------------------------------===//
@@ -130,6 +251,127 @@ onnx.node "Hold"() {
 // expected-error @+1 {{'onnx.node' op region #0 ('bodies') failed to verify constraint: region with 1 blocks}}
 onnx.node "Hold"() {
 } attributes {graphs = [{attr = "a"}]} : () -> ()
+
+// -----
+
+// expected-error @+1 {{'onnx.node' op 'graphs' must be an array of dictionaries}}
+onnx.node "Hold"() {
+  onnx.yield
+} attributes {graphs = [1]} : () -> ()
+
+// -----
+
+// expected-error @+1 {{'onnx.node' op an entry of 'graphs' does not say its 'attr'}}
+onnx.node "Hold"() {
+  onnx.yield
+} attributes {graphs = [{name = "then"}]} : () -> ()
+
+// -----
+
+// expected-error @+1 {{'onnx.node' op 'list' of an entry of 'graphs' must be a unit attribute}}
+onnx.node "Hold"() {
+  onnx.yield
+} attributes {graphs = [{attr = "a", list = false}]} : () -> ()
+
+// -----
+
+// expected-error @+1 {{'onnx.node' op has 'a' both in 'graphs' and in 'node_attrs'}}
+onnx.node "Hold"() {
+  onnx.yield
+} attributes {graphs = [{attr = "a"}], node_attrs = {a = 1 : i64}} : () -> ()
+
+// -----
+
+// expected-error @+1 {{'onnx.node' op entries of 'graphs' for the same attribute 'a' must be side by side and all have 'list'}}
+onnx.node "Hold"() {
+  onnx.yield
+}, {
+  onnx.yield
+} attributes {graphs = [{attr = "a"}, {attr = "a"}]} : () -> ()
+
+// -----
+
+// expected-error @+1 {{'onnx.node' op entries of 'graphs' for the same attribute 'a' must be side by side and all have 'list'}}
+onnx.node "Hold"() {
+  onnx.yield
+}, {
+  onnx.yield
+} attributes {graphs = [{attr = "a", list}, {attr = "a"}]} : () -> ()
+
+// -----
+
+// expected-error @+1 {{'onnx.node' op entries of 'graphs' for the same attribute 'a' must be side by side and all have 'list'}}
+onnx.node "Hold"() {
+  onnx.yield
+}, {
+  onnx.yield
+}, {
+  onnx.yield
+} attributes {graphs = [{attr = "a", list}, {attr = "b"}, {attr = "a", list}]} : () -> ()
+
+// -----
+
+// expected-error @+1 {{'onnx.node' op has 1 entries in 'inputs' for 0 values}}
+onnx.node "Hold"() {
+  onnx.yield
+} attributes {graphs = [{attr = "a", inputs = [{name = "i"}]}]} : () -> ()
+
+// -----
+
+// A block without anything.
+// expected-error @+1 {{'onnx.node' op a subgraph must end in onnx.yield}}
+"onnx.node"() <{graphs = [{attr = "a"}], op_type = "Hold"}> ({
+^bb0:
+}) : () -> ()
+
+// -----
+
+onnx.node "Hold"() {
+  %0 = onnx.none
+  // expected-error @+1 {{'onnx.yield' op has 0 entries in 'outputs' for 1 values}}
+  onnx.yield %0 : none {outputs = []}
+} attributes {graphs = [{attr = "a"}]} : () -> ()
+
+// -----
+
+onnx.node "Hold"() {
+  // expected-error @+1 {{'onnx.yield' op 'outputs' must be an array of dictionaries}}
+  onnx.yield {outputs = ["o"]}
+} attributes {graphs = [{attr = "a"}]} : () -> ()
+
+// -----
+
+func.func @f(%x: tensor<2x3xf32>) {
+  // expected-error @+1 {{'onnx.Flatten' op 'attr_order' does not list the attribute 'axis'}}
+  %0 = onnx.Flatten(%x) {attr_order = [], axis = 0 : i64} : (tensor<2x3xf32>) -> tensor<1x6xf32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<2x3xf32>) {
+  // expected-error @+1 {{'onnx.Flatten' op 'attr_order' lists 'axes', which is not one more of its attributes}}
+  %0 = onnx.Flatten(%x) {attr_order = ["axis", "axes"], axis = 0 : i64} : (tensor<2x3xf32>) -> tensor<1x6xf32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<2x3xf32>) {
+  // expected-error @+1 {{'onnx.Flatten' op 'attr_order' lists 'axis', which is not one more of its attributes}}
+  %0 = onnx.Flatten(%x) {attr_order = ["axis", "axis"], axis = 0 : i64} : (tensor<2x3xf32>) -> tensor<1x6xf32>
+  return
+}
+
+// -----
+
+// Subgraphs are in the order too.
+// expected-error @+1 {{'onnx.node' op 'attr_order' does not list the attribute 'b'}}
+onnx.node "Hold"() {
+  onnx.yield
+}, {
+  onnx.yield
+} attributes {attr_order = ["a"], graphs = [{attr = "a"}, {attr = "b"}]} : () -> ()
 
 // -----
 
@@ -204,6 +446,62 @@ func.func @f(%x: tensor<2xf32>) {
 func.func @f() {
   // expected-error @+1 {{expected a trailing type}}
   %0 = onnx.initializer "w" #onnx.file_data<"f", 0, 4> -> tensor<f32>
+  return
+}
+
+// -----
+
+func.func @f() {
+  // expected-error @+1 {{data in a file has the offset -1, which must not be negative}}
+  %0 = onnx.initializer "w" #onnx.file_data<"f", -1, 4> : tensor<f32> -> tensor<f32>
+  return
+}
+
+// -----
+
+func.func @f() {
+  // expected-error @+1 {{data in a file has the length -4, which must not be negative}}
+  %0 = onnx.initializer "w" #onnx.file_data<"f", 0, -4> : tensor<f32> -> tensor<f32>
+  return
+}
+
+// -----
+
+func.func @f() {
+  // expected-error @+1 {{data in a file must have a tensor type of static shape, but has 'tensor<?xf32>'}}
+  %0 = onnx.initializer "w" #onnx.file_data<"f", 0, 4> : tensor<?xf32> -> tensor<?xf32>
+  return
+}
+
+// -----
+
+func.func @f() {
+  // expected-error @+1 {{'elements' must be a dense, dense_resource or #onnx.file_data attribute of tensor type}}
+  %0 = onnx.initializer "w" #onnx.tensor<elements = 1 : i64> -> tensor<i64>
+  return
+}
+
+// -----
+
+func.func @f() {
+  // expected-error @+1 {{'elements' must be a dense, dense_resource or #onnx.file_data attribute of tensor type}}
+  %0 = onnx.initializer "w" #onnx.tensor<elements = #onnx.tensor<elements = dense<1> : tensor<i64>>> -> tensor<i64>
+  return
+}
+
+// -----
+
+func.func @f() {
+  // expected-error @+1 {{'onnx.initializer' op attribute 'value' failed to satisfy constraint: tensor attribute}}
+  %0 = onnx.initializer "w" dense<1> : vector<2xi64> -> tensor<2xi64>
+  return
+}
+
+// -----
+
+func.func @f() {
+  // expected-error @+1 {{'onnx.initializer' op has a value of type 'tensor<2xi64>' but a result of type 'tensor<2xi32>'}}
+  %0 = onnx.initializer "w" dense<1> : tensor<2xi64> -> tensor<2xi32>
   return
 }
 
@@ -300,18 +598,6 @@ module attributes {onnx.model = {ir_version = 8 : i64, opset_imports = [{domain 
 
 module attributes {onnx.model = {ir_version = 8 : i64, opset_imports = [{domain = "", version = 17 : i64}]}} {
   func.func @f(%x: tensor<2xf32>) {
-    // expected-error @+1 {{node 'y' (If): an entry of 'graphs' does not say its 'attr'}}
-    %0 = onnx.node "If"(%x) {
-      onnx.yield
-    } attributes {graphs = [{name = "then"}], outs = ["y"]} : (tensor<2xf32>) -> tensor<2xf32>
-    return
-  }
-}
-
-// -----
-
-module attributes {onnx.model = {ir_version = 8 : i64, opset_imports = [{domain = "", version = 17 : i64}]}} {
-  func.func @f(%x: tensor<2xf32>) {
     // expected-error @+1 {{node 'y' (Relu): the attribute 'alpha' has no ONNX counterpart}}
     %0 = onnx.node "Relu"(%x) attributes {node_attrs = {alpha = unit}, outs = ["y"]} : (tensor<2xf32>) -> tensor<2xf32>
     return
@@ -332,7 +618,7 @@ module attributes {onnx.model = {ir_version = 8 : i64, opset_imports = [{domain 
 
 module attributes {onnx.model = {ir_version = 8 : i64, opset_imports = [{domain = "", version = 17 : i64}]}} {
   func.func @f(%x: tensor<2xf32>) {
-    // expected-error @+1 {{node 'y' (Constant): an attribute does not hold the text of a onnx.TensorProto}}
+    // expected-error @+1 {{node 'y' (Constant): the tensor 'value': an attribute does not hold the text of a onnx.TensorProto}}
     %0 = onnx.Constant() {outs = ["y"], value = #onnx.tensor<elements = dense<1> : tensor<i64>, rest = "no such field">} : () -> tensor<i64>
     return
   }

@@ -244,12 +244,12 @@ func.func @pools(%x: tensor<?x3x4x4xf32>, %a: tensor<2xi64>) {
 // CHECK-SAME:    %[[X:[^:]*]]: tensor<1x3x8x8xf32>, %[[W:[^:]*]]: tensor<8x3x3x3xf32>
 // CHECK:         %[[N:.*]] = onnx.none
 // CHECK:         onnx.node "Conv"(%[[X]], %[[W]]) attributes {node_attrs = {group = 1 : i64, pads = array<i64: 1, 1, 1, 1>}} : (tensor<1x3x8x8xf32>, tensor<8x3x3x3xf32>) -> tensor<1x8x8x8xf32>
-// CHECK:         onnx.node "Hold"(%[[N]], %[[X]]) attributes {attr_order = ["s", "a"], domain = "com.example", node_attrs = {a = ["p", "q"], s = "text", t = #onnx.proto<"ref_attr_name: \22alpha\22 type: FLOAT">}, node_name = "hold", outs = ["p", "", "q"], rest = "overload: \22o\22"} : (none, tensor<1x3x8x8xf32>) -> (tensor<*xf32>, none, !onnx.sequence<tensor<*xf32>>)
+// CHECK:         onnx.node "Hold"(%[[N]], %[[X]]) attributes {attr_order = ["s", "a", "t"], domain = "com.example", node_attrs = {a = ["p", "q"], s = "text", t = #onnx.proto<"ref_attr_name: \22alpha\22 type: FLOAT">}, node_name = "hold", outs = ["p", "", "q"], rest = "overload: \22o\22"} : (none, tensor<1x3x8x8xf32>) -> (tensor<*xf32>, none, !onnx.sequence<tensor<*xf32>>)
 // CHECK:         onnx.node "Nothing"() : () -> ()
 func.func @generic(%x: tensor<1x3x8x8xf32>, %w: tensor<8x3x3x3xf32>) {
   %n = onnx.none
   %0 = onnx.node "Conv"(%x, %w) attributes {node_attrs = {group = 1 : i64, pads = array<i64: 1, 1, 1, 1>}} : (tensor<1x3x8x8xf32>, tensor<8x3x3x3xf32>) -> tensor<1x8x8x8xf32>
-  %1:3 = onnx.node "Hold"(%n, %x) attributes {attr_order = ["s", "a"], domain = "com.example", node_attrs = {a = ["p", "q"], s = "text", t = #onnx.proto<"ref_attr_name: \22alpha\22 type: FLOAT">}, node_name = "hold", outs = ["p", "", "q"], rest = "overload: \22o\22"} : (none, tensor<1x3x8x8xf32>) -> (tensor<*xf32>, none, !onnx.sequence<tensor<*xf32>>)
+  %1:3 = onnx.node "Hold"(%n, %x) attributes {attr_order = ["s", "a", "t"], domain = "com.example", node_attrs = {a = ["p", "q"], s = "text", t = #onnx.proto<"ref_attr_name: \22alpha\22 type: FLOAT">}, node_name = "hold", outs = ["p", "", "q"], rest = "overload: \22o\22"} : (none, tensor<1x3x8x8xf32>) -> (tensor<*xf32>, none, !onnx.sequence<tensor<*xf32>>)
   onnx.node "Nothing"() : () -> ()
   return
 }

@@ -16,8 +16,10 @@ namespace headopt {
 /// Data of tensors that the module only refers to is copied from its file.
 /// External data stays where it is when `path` is in the folder of the model it
 /// came from, and is copied to `<path>.data` otherwise, as is everything large
-/// when the model would exceed the 2 GiB that a message may have. On failure
-/// one error is emitted at the module.
+/// when the model would exceed the 2 GiB that a message may have. Text that
+/// would not say all of the model is not written; doc strings and metadata are
+/// left out of it with a warning. On failure one error is emitted at the
+/// module.
 llvm::LogicalResult exportONNX(mlir::ModuleOp module, llvm::StringRef path,
                                ONNXFormat format);
 

@@ -11,8 +11,12 @@ using namespace mlir;
 using namespace headopt;
 
 bool onnx::isTensorAttribute(Attribute attr) {
-  return isa_and_nonnull<DenseElementsAttr, DenseResourceElementsAttr,
-                         FileDataAttr, TensorAttr, ProtoAttr>(attr);
+  // Builtin attributes may hold vectors too, which ONNX does not have.
+  if (isa_and_nonnull<DenseElementsAttr, DenseResourceElementsAttr>(attr)) {
+    auto type = dyn_cast<RankedTensorType>(cast<TypedAttr>(attr).getType());
+    return type && type.hasStaticShape();
+  }
+  return isa_and_nonnull<FileDataAttr, TensorAttr, ProtoAttr>(attr);
 }
 
 TypedAttr onnx::getElements(Attribute attr) {

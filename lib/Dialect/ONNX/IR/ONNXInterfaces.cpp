@@ -61,14 +61,3 @@ SmallVector<NamedAttribute> NodeOp::getNodeAttributes() {
   sortAsInFile(*this, attrs);
   return attrs;
 }
-
-LogicalResult headopt::onnx::detail::verifyNode(Operation *op) {
-  if (auto names = op->getAttrOfType<ArrayAttr>("outs"))
-    if (names.size() != op->getNumResults())
-      return op->emitOpError("has ") << op->getNumResults() << " results but "
-                                     << names.size() << " names in 'outs'";
-  if (auto *schemas =
-          op->getDialect()->getRegisteredInterface<SchemaInterface>())
-    return schemas->verifyNode(op);
-  return success();
-}

@@ -38,6 +38,8 @@ def ONNX_Dialect : Dialect {
   let useDefaultTypePrinterParser = 1;
   let useDefaultAttributePrinterParser = 1;
   let hasOperationAttrVerify = 1;
+  let hasRegionArgAttrVerify = 1;
+  let hasRegionResultAttrVerify = 1;
 }
 
 //===----------------------------------------------------------------------===//
@@ -99,6 +101,7 @@ def ONNX_FileDataAttr
                  length);
   }]>];
   let assemblyFormat = "`<` $file `,` $offset `,` $length `>`";
+  let genVerifyDecl = 1;
 }
 
 def ONNX_TensorAttr : ONNX_Attr<"Tensor", "tensor", [TypedAttrInterface]> {
@@ -113,6 +116,7 @@ def ONNX_TensorAttr : ONNX_Attr<"Tensor", "tensor", [TypedAttrInterface]> {
                         DefaultValuedParameter<"bool", "false">:$typed,
                         OptionalParameter<"::mlir::StringAttr">:$rest);
   let assemblyFormat = "`<` struct(params) `>`";
+  let genVerifyDecl = 1;
   let extraClassDeclaration = [{
     ::mlir::Type getType() const { return getElements().getType(); }
   }];

@@ -98,6 +98,7 @@ def ONNX_InitializerOp : ONNX_Op<"initializer", [Pure]> {
   let assemblyFormat = [{
     $name $value (`default_of` $input^ `:` type($input))? attr-dict `->` type($result)
   }];
+  let hasVerifier = 1;
 }
 
 def ONNX_SparseInitializerOp : ONNX_Op<"sparse_initializer", [Pure]> {
@@ -125,6 +126,7 @@ def ONNX_YieldOp : ONNX_Op<"yield", [Pure, Terminator, ReturnLike]> {
   let arguments = (ins Variadic<AnyType>:$operands,
                        OptionalAttr<ArrayAttr>:$outputs);
   let assemblyFormat = "($operands^ `:` type($operands))? attr-dict";
+  let hasVerifier = 1;
 }
 
 def ONNX_NodeOp : ONNX_Op<"node", [ONNX_NodeOpInterface]> {
