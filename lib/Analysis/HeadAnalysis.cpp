@@ -5,6 +5,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "headopt/Analysis/HeadAnalysis.h"
+#include "AffineTail.h"
 #include "headopt/Analysis/AxisMap.h"
 #include "headopt/Analysis/ConstantFolder.h"
 #include "headopt/Analysis/WeightScan.h"
@@ -275,7 +276,8 @@ private:
   void addToPooledWeight(uint64_t first, uint64_t count, const char *bytes);
   void addInteger(uint64_t place, uint64_t index, const char *bytes);
   void finishPooledWeight();
-  Type getPooledType() const;
+  bool foldTail();
+  bool isTailEven(unsigned digit) const;
   void checkType();
   bool readZeroPoints();
   void checkExpression();
@@ -340,6 +342,11 @@ private:
   /// output.
   std::vector<int64_t> zeroPoints;
 
+  /// What scales and shifts features before the layer sees them.
+  std::optional<AffineTail> tail;
+  /// The element type of the new weight.
+  Type pooledType;
+
   /// Digits along which the map does not vary, from which view on.
   llvm::SmallDenseMap<unsigned, size_t> evenMapFrom;
   /// A stretch of the coordinates of `partDigit`, and the digits along which
@@ -361,6 +368,15 @@ bool Judge::walkPath() {
     return isViewOp(step->getOwner(), facts);
   };
   Value value = head.layer.data->get();
+  if (head.layer.isMatrixProduct()) {
+    const std::optional<ValueFacts::Shape> &shape =
+        facts.get(head.layer.weight->get()).shape;
+    if (shape && shape->size() == 2)
+      tail = matchAffineTail(
+          value, (*shape)[head.layer.featureAxes.front()].getNumber(), facts);
+    if (tail)
+      value = tail->input;
+  }
   while (Operation *def = value.getDefiningOp()) {
     OpOperand *followed = value == def->getResult(0)
                               ? getFollowedOperand(def, facts, stopped)
@@ -844,7 +860,7 @@ void Judge::startPooledWeight(const Plan &plan) {
       shape.back() *= static_cast<int64_t>(weight->getExtent(digit));
   }
   PooledWeight pooled;
-  Type element = getPooledType();
+  Type element = pooledType;
   pooled.type = RankedTensorType::get(shape, element);
   pooled.source = weight->constant.op;
   targets.clear();
@@ -868,12 +884,119 @@ void Judge::startPooledWeight(const Plan &plan) {
       repetitions *= getFeatureExtent(digit);
 }
 
-/// The element type of the new weight.
-Type Judge::getPooledType() const {
+/// Makes the scales before the layer a part of its weight, in double, and the
+/// shifts a constant for each output. False when a rule fails.
+bool Judge::foldTail() {
   Type type = weight->constant.type.getElementType();
-  if (head.layer.isInteger())
-    return IntegerType::get(type.getContext(), 32);
-  return type;
+  pooledType =
+      head.layer.isInteger() ? IntegerType::get(type.getContext(), 32) : type;
+  if (!tail)
+    return true;
+  if (head.layer.isInteger() ||
+      static_cast<int64_t>(tail->scales.size()) != numFeatures) {
+    refuse(Rule::View, "the features are scaled before an integer layer");
+    return false;
+  }
+  llvm::Expected<ConstantReader> reader =
+      ConstantReader::open(weight->constant);
+  if (!reader) {
+    refuse(Rule::Constant, llvm::toString(reader.takeError()));
+    return false;
+  }
+  static constexpr uint64_t kMaxElements = uint64_t(1) << 28;
+  uint64_t count = reader->getNumElements();
+  if (count > kMaxElements) {
+    refuse(Rule::Constant, "the weight is scaled and has more than 2^28 "
+                           "elements");
+    return false;
+  }
+  Type wide = Float64Type::get(type.getContext());
+  auto folded = std::make_shared<std::vector<char>>(count * sizeof(double));
+  std::vector<double> shifts(numOutputs, 0.0);
+  SmallVector<Direction> features, outputs;
+  for (unsigned digit : weight->getFeatures())
+    features.push_back(weight->getDirection(digit));
+  for (unsigned digit : weight->getOutputs())
+    outputs.push_back(weight->getDirection(digit));
+  auto coordinate = [](ArrayRef<Direction> directions, uint64_t index) {
+    uint64_t value = 0;
+    for (Direction d : directions)
+      value = value * d.extent + index / d.stride % d.extent;
+    return value;
+  };
+  const unsigned width = reader->getElementBytes();
+  static constexpr uint64_t kStep = 1 << 18;
+  std::vector<char> piece;
+  for (uint64_t first = 0; first < count; first += kStep) {
+    uint64_t size = std::min(kStep, count - first);
+    piece.resize(size * width);
+    if (llvm::Error err = reader->read(first, size, piece.data())) {
+      refuse(Rule::Constant, llvm::toString(std::move(err)));
+      return false;
+    }
+    for (uint64_t i = 0; i != size; ++i) {
+      uint64_t k = coordinate(features, first + i);
+      double w = decodeFloat(type, piece.data() + i * width);
+      double product = w * tail->scales[k];
+      tail->scalesAreExact &=
+          std::fma(w, tail->scales[k], -product) == 0 || std::isnan(product);
+      memcpy(folded->data() + (first + i) * sizeof(double), &product,
+             sizeof(double));
+      shifts[coordinate(outputs, first + i)] += w * tail->shifts[k];
+    }
+  }
+  weight->constant.type =
+      RankedTensorType::get(weight->constant.type.getShape(), wide);
+  weight->constant.elements = nullptr;
+  weight->constant.folded = std::move(folded);
+  if (!tail->hasShifts)
+    return true;
+  if (std::optional<int64_t> opset = onnx::getOpsetVersion(head.layer.op);
+      opset && *opset < 7) {
+    refuse(Rule::Expression, "opset " + llvm::Twine(*opset) +
+                                 " has no Add that broadcasts; opset 7 has");
+    return false;
+  }
+  auto gemm = dyn_cast<onnx::GemmOp>(head.layer.op);
+  double alpha = gemm && gemm.getAlphaAttr()
+                     ? gemm.getAlphaAttr().getValueAsDouble()
+                     : 1.0;
+  PooledWeight shift;
+  shift.type = RankedTensorType::get({numOutputs}, type);
+  shift.source = weight->constant.op;
+  shift.bytes.resize(numOutputs * width);
+  for (int64_t o = 0; o != numOutputs; ++o) {
+    encodeFloat(type, alpha * shifts[o], shift.bytes.data() + o * width);
+    if (!std::isfinite(decodeFloat(type, shift.bytes.data() + o * width))) {
+      refuse(Rule::Finite, "what is added to the features comes to no finite "
+                           "number for output " +
+                               llvm::Twine(o));
+      return false;
+    }
+  }
+  head.shift = std::move(shift);
+  return true;
+}
+
+/// Products that are rounded could be equal by chance. True when the numbers
+/// that scales come from are the same along `digit`, or nothing is rounded.
+bool Judge::isTailEven(unsigned digit) const {
+  if (!tail || tail->scalesAreExact)
+    return true;
+  int64_t stride = 1;
+  for (auto &[other, ignored] : llvm::reverse(aligned)) {
+    if (other == digit)
+      break;
+    stride *= getFeatureExtent(other);
+  }
+  int64_t extent = getFeatureExtent(digit);
+  for (const std::vector<double> &parameters : tail->scaleParameters)
+    for (int64_t k = 0; k != numFeatures; ++k) {
+      int64_t first = k - k / stride % extent * stride;
+      if (memcmp(&parameters[k], &parameters[first], sizeof(double)) != 0)
+        return false;
+    }
+  return true;
 }
 
 void Judge::addToPooledWeight(uint64_t first, uint64_t count,
@@ -881,6 +1004,7 @@ void Judge::addToPooledWeight(uint64_t first, uint64_t count,
   Type type = weight->constant.type.getElementType();
   unsigned width = type.getIntOrFloatBitWidth() / 8;
   char *out = head.pooledWeight->bytes.data();
+  unsigned pooledWidth = pooledType.getIntOrFloatBitWidth() / 8;
   for (uint64_t i = 0; i != count; ++i) {
     uint64_t index = first + i;
     uint64_t place = 0;
@@ -894,7 +1018,7 @@ void Judge::addToPooledWeight(uint64_t first, uint64_t count,
     double sum =
         decodeFloat(type, bytes + i * width) * static_cast<double>(repetitions);
     if (sums.empty())
-      encodeFloat(type, sum, out + place * width);
+      encodeFloat(pooledType, sum, out + place * pooledWidth);
     else
       sums[place] += sum;
   }
@@ -922,12 +1046,11 @@ void Judge::addInteger(uint64_t place, uint64_t index, const char *bytes) {
 
 /// Rounds what was summed in double, once.
 void Judge::finishPooledWeight() {
-  Type type = getPooledType();
   if (head.layer.isInteger())
     return;
-  unsigned width = type.getIntOrFloatBitWidth() / 8;
+  unsigned width = pooledType.getIntOrFloatBitWidth() / 8;
   for (auto [i, sum] : llvm::enumerate(sums))
-    encodeFloat(type, sum, head.pooledWeight->bytes.data() + i * width);
+    encodeFloat(pooledType, sum, head.pooledWeight->bytes.data() + i * width);
 }
 
 /// Tests all that `plan` relies on, and makes the pooled weight on the way. On
@@ -1108,10 +1231,10 @@ void Judge::testInvariance() {
       if (*found && !difference)
         difference = **found;
     }
-    if (difference) {
+    if (difference)
       recordDifference(*reader, digit, *difference);
+    if (difference || !isTailEven(digit))
       continue;
-    }
     even.insert(digit);
     if (llvm::is_contained(unknownDigits, digit))
       even.insert(unknownDigits.begin(), unknownDigits.end());
@@ -1129,7 +1252,7 @@ void Judge::testInvariance() {
     noteEvenParts(*plan);
     if (reader->isSplat()) {
       head.pooledWeight->splat = true;
-      head.pooledWeight->bytes.resize(reader->getElementBytes());
+      head.pooledWeight->bytes.resize(pooledType.getIntOrFloatBitWidth() / 8);
     }
     SmallVector<int64_t> ofWeight;
     for (int64_t axis : head.pooledAxes)
@@ -1159,7 +1282,10 @@ void Judge::testInvariance() {
 /// L6 has failed: says where, and how far from even the weight is.
 void Judge::explainRefusal() {
   const AxisMap::View &view = map->getViews()[candidates.front()];
-  std::string text = "the weight varies along every axis";
+  std::string text =
+      tail ? "the weight, times the scales of the features, varies along every "
+             "axis"
+           : "the weight varies along every axis";
   if (head.difference) {
     const WeightDifference &d = *head.difference;
     text += llvm::formatv(
@@ -1220,12 +1346,11 @@ void Judge::checkFinite() {
 /// L9: the new nodes exist in the model's opset.
 void Judge::checkExpression() {
   std::optional<int64_t> opset = onnx::getOpsetVersion(head.layer.op);
-  Type type = weight->constant.type.getElementType();
   if (opset && *opset < 6)
     return refuse(Rule::Expression,
                   "opset " + llvm::Twine(*opset) +
                       " is older than 6, the first that is supported");
-  if (opset && *opset < 13 && type.isBF16())
+  if (opset && *opset < 13 && pooledType.isBF16())
     return refuse(Rule::Expression, "opset " + llvm::Twine(*opset) +
                                         " has no bfloat16 ReduceMean; opset 13 "
                                         "has");
@@ -1311,7 +1436,9 @@ void Judge::conclude() {
   if (!head.reason.empty()) {
     head.pooledAxes.clear();
     head.evenMapAxes.clear();
+    head.evenMapParts.clear();
     head.pooledWeight.reset();
+    head.shift.reset();
     head.positions = 1;
     return;
   }
@@ -1431,7 +1558,7 @@ bool Judge::judge() {
   }
   if (weight && head.get(Rule::Extents).outcome != Outcome::Fail &&
       passes(Rule::Type) && passes(Rule::Form) && readZeroPoints() &&
-      alignWeight()) {
+      alignWeight() && foldTail()) {
     set(Rule::Extents, Outcome::Pass, "map and weight fit");
     checkExpression();
     testInvariance();

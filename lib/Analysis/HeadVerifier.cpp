@@ -58,6 +58,7 @@ private:
   Result applyReshape(onnx::ReshapeOp op, const Tensor &in);
   Result applyPerElement(Operation *op);
   Result applyReduction(onnx::ReductionOpInterface op, const Tensor &in);
+  Result normalize(onnx::BatchNormalizationOp op);
   Result quantize(Operation *op);
   Result quantizeDynamically(const Tensor &in, unsigned result);
   Result contract(Operation *op, Value data, Value weight, StringRef equation,
@@ -402,19 +403,26 @@ std::optional<Tensor> Evaluator::applyPerElement(Operation *op) {
       out.shape = tensor->shape;
   }
   out.data.resize(out.size());
-  bool known = true;
+  bool known = true, perFeature = false;
   auto clip = dyn_cast<onnx::ClipOp>(op);
   for (int64_t i = 0; i != out.size(); ++i) {
-    // Operands are as large as the result, or one number.
+    // Operands are as large as the result, one number, or one for each feature.
     std::vector<double> x;
     for (const Tensor *operand : operands) {
       if (!operand) {
         x.push_back(std::numeric_limits<double>::quiet_NaN());
         continue;
       }
-      if (operand->size() != 1 && operand->size() != out.size())
+      if (operand->size() != out.size() && operand->size() != 1 &&
+          (out.shape.empty() || operand->size() != out.shape.back()))
         return std::nullopt;
-      x.push_back(operand->data[operand->size() == 1 ? 0 : i]);
+      perFeature |= operand->size() != 1 && operand->size() != out.size();
+      x.push_back(operand->data[i % operand->size()]);
+    }
+    // Rounding is bounded by what is added up, which may cancel.
+    if (magnitudes && perFeature && isa<onnx::AddOp, onnx::SubOp>(op)) {
+      out.data[i] = std::fabs(x[0]) + std::fabs(x[1]);
+      continue;
     }
     if (!clip) {
       out.data[i] = computeElement(op, x, known);
@@ -432,6 +440,32 @@ std::optional<Tensor> Evaluator::applyPerElement(Operation *op) {
   }
   if (!known)
     return std::nullopt;
+  return out;
+}
+
+/// Of features, [N, K]: a scale and a shift for each.
+std::optional<Tensor> Evaluator::normalize(onnx::BatchNormalizationOp op) {
+  SmallVector<const Tensor *> operands;
+  for (Value operand : op->getOperands()) {
+    operands.push_back(evaluate(operand));
+    if (!operands.back())
+      return std::nullopt;
+  }
+  Tensor out = *operands[0];
+  if (out.shape.size() != 2 || operands[1]->size() != out.shape[1])
+    return std::nullopt;
+  double epsilon =
+      op.getEpsilonAttr() ? op.getEpsilonAttr().getValueAsDouble() : 1e-5;
+  for (int64_t i = 0; i != out.size(); ++i) {
+    int64_t k = i % out.shape[1];
+    double scale =
+        operands[1]->data[k] / std::sqrt(operands[4]->data[k] + epsilon);
+    double bias = operands[2]->data[k], mean = operands[3]->data[k];
+    // Rounding is bounded by what is added up, which may cancel.
+    out.data[i] = magnitudes ? std::fabs(scale * out.data[i]) +
+                                   std::fabs(scale * mean) + std::fabs(bias)
+                             : scale * (out.data[i] - mean) + bias;
+  }
   return out;
 }
 
@@ -689,6 +723,7 @@ std::optional<Tensor> Evaluator::apply(Operation *op, unsigned result) {
       .Case([&](onnx::MatMulOp op) {
         return contract(op, op.getA(), op.getB(), "nk,ko->no");
       })
+      .Case([&](onnx::BatchNormalizationOp op) { return normalize(op); })
       .Case([&](onnx::ConvOp op) { return convolve(op); })
       .Case([&](onnx::MatMulIntegerOp op) { return multiplyIntegers(op); })
       .Default([&](Operation *op) {
@@ -723,7 +758,7 @@ llvm::Expected<HeadVerifier> HeadVerifier::create(const Head &head,
                                                   const ModelFacts &facts) {
   HeadVerifier verifier;
   verifier.dense = head.layer.op;
-  if (head.layer.isInteger() && !verifier.dense->use_empty())
+  if ((head.layer.isInteger() || head.shift) && !verifier.dense->use_empty())
     verifier.use = &*verifier.dense->use_begin();
   verifier.map = head.featureMap;
   Type type = head.pooledWeight->type.getElementType();

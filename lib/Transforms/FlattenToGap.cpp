@@ -228,6 +228,30 @@ static Value createPooledWeight(Head &head, GraphEditor &editor) {
                                           editor.getUniqueName(hint))))});
 }
 
+/// Adds `shift` to the result of `dense`, under the result's own name.
+static void addShift(PooledWeight &shift, Operation *dense,
+                     GraphEditor &editor) {
+  auto node = cast<onnx::NodeOpInterface>(dense);
+  std::string name = node.getDisplayName().str();
+  Value result = dense->getResult(0);
+  Value constant = editor.createConstantLike(
+      shift.source, createElements(shift.type, std::move(shift.bytes), name),
+      name + "/shift");
+  OpBuilder b(dense->getContext());
+  b.setInsertionPointAfter(dense);
+  NamedAttrList names;
+  if (!node.getNodeName().empty())
+    names.set("node_name", editor.getUniqueName(name + "/add_shift"));
+  if (Attribute outs = dense->getAttr("outs"))
+    names.set("outs", outs);
+  auto add =
+      onnx::AddOp::create(b, dense->getLoc(), TypeRange{result.getType()},
+                          ValueRange{result, constant}, names);
+  result.replaceAllUsesExcept(add.getResult(), add);
+  dense->setAttr("outs", b.getArrayAttr(Attribute(
+                             editor.getUniqueName(name + "/before_shift"))));
+}
+
 static void rewriteHead(Head &head, GraphEditor &editor) {
   Value oldData = head.layer.data->get();
   Value oldWeight = head.layer.weight->get();
@@ -256,6 +280,8 @@ static void rewriteHead(Head &head, GraphEditor &editor) {
   if (auto conv = dyn_cast<onnx::ConvOp>(head.layer.op);
       conv && conv.getKernelShape())
     conv.setKernelShape(head.pooledWeight->type.getShape().drop_front(2));
+  if (head.shift)
+    addShift(*head.shift, head.layer.op, editor);
   editor.eraseIfDead(oldData);
   editor.eraseIfDead(oldWeight);
   for (Value other : others)

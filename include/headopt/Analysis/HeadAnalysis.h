@@ -121,6 +121,10 @@ struct Head {
   llvm::SmallVector<mlir::OpOperand *> repeats;
 
   std::optional<PooledWeight> pooledWeight;
+  /// Where operators before the dense layer add a constant to each feature: the
+  /// constant that they come to for each output, [O], to be added to the result
+  /// of the dense node.
+  std::optional<PooledWeight> shift;
   std::optional<WeightDifference> difference;
   std::optional<double> residual;
   /// K and O of the dense layer; kDynamic when unknown.

@@ -46,7 +46,8 @@ private:
   }
 
   mlir::Operation *dense = nullptr;
-  /// For a node that is going to be replaced: where its result goes.
+  /// For a node that is going to be replaced or followed by another one: where
+  /// its result goes.
   mlir::OpOperand *use = nullptr;
   mlir::Value map;
   double unitRoundoff = 0;
