@@ -38,10 +38,10 @@ std::optional<Constant> headopt::getConstant(Value value, std::string &whyNot) {
     return std::nullopt;
   }
   if (auto init = dyn_cast<onnx::InitializerOp>(op)) {
-    // Before IR version 4 every initializer had to be an input as well.
-    if (init.getInput() && onnx::getIRVersion(op) >= 4) {
+    if (init.getInput() && !onnx::areInputsOfInitializersFixed(op)) {
       whyNot = "the initializer '" + init.getName().str() +
-               "' is also a graph input, so callers may override it";
+               "' is also a graph input, so callers may override it, unless "
+               "you say that none does (constant-initializers)";
       return std::nullopt;
     }
     return fromTensor(init.getValue(), op, whyNot);

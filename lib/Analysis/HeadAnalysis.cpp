@@ -258,6 +258,7 @@ private:
   }
   void describeMap(size_t view);
   void countParameters();
+  int64_t findChannelAxis(Value map) const;
   bool alignWeight();
   void pinOnes();
   void findEvenMapDigits();
@@ -545,8 +546,50 @@ void Judge::describeMap(size_t index) {
   head.axesOrder.assign(order.begin(), order.end());
 }
 
-/// Parameters of the layer as it is, and if the spatial axes were pooled: those
-/// that are not axis 1 of the earliest map, where convolutions have channels.
+/// The axis of `map` that has the channels of the convolution, normalisation or
+/// pool that it comes from: axis 1 of their result, followed through transposes
+/// and operators that keep all axes. 1 where there is none.
+int64_t Judge::findChannelAxis(Value map) const {
+  static constexpr unsigned kMaxSteps = 32;
+  SmallVector<ArrayRef<int64_t>> perms;
+  for (unsigned i = 0; i != kMaxSteps; ++i) {
+    Operation *op = map.getDefiningOp();
+    if (isa_and_nonnull<onnx::ConvOp, onnx::BatchNormalizationOp,
+                        onnx::MaxPoolOp, onnx::AveragePoolOp,
+                        onnx::GlobalAveragePoolOp>(op)) {
+      int64_t axis = 1;
+      for (ArrayRef<int64_t> perm : llvm::reverse(perms))
+        axis = llvm::find(perm, axis) - perm.begin();
+      return axis;
+    }
+    if (auto transpose = dyn_cast_or_null<onnx::TransposeOp>(op)) {
+      if (!transpose.getPerm())
+        break;
+      perms.push_back(*transpose.getPerm());
+      map = transpose.getData();
+      continue;
+    }
+    if (!op || op->getNumOperands() == 0 ||
+        !(op->hasTrait<onnx::PerElement>() ||
+          isa<onnx::IdentityOp, onnx::DropoutOp, onnx::QuantizeLinearOp,
+              onnx::DequantizeLinearOp>(op)))
+      break;
+    // The operand that is no constant.
+    std::string ignored;
+    Value next;
+    for (Value operand : op->getOperands())
+      if (!next && !isa<NoneType>(operand.getType()) &&
+          !getConstant(operand, ignored))
+        next = operand;
+    if (!next)
+      break;
+    map = next;
+  }
+  return 1;
+}
+
+/// Parameters of the layer as it is, and if all axes of the earliest map but
+/// the channels were pooled.
 void Judge::countParameters() {
   if (ShapedType::isDynamic(numFeatures) || ShapedType::isDynamic(numOutputs))
     return;
@@ -561,7 +604,10 @@ void Judge::countParameters() {
   if (candidates.empty())
     return;
   const AxisMap::View &view = map->getViews()[candidates.front()];
-  int64_t channels = map->getNumber(view[1]);
+  head.channelAxis = findChannelAxis(getValue(candidates.front()));
+  if (head.channelAxis >= static_cast<int64_t>(view.size()))
+    head.channelAxis = 1;
+  int64_t channels = map->getNumber(view[head.channelAxis]);
   if (!ShapedType::isDynamic(channels))
     head.parametersIfPooled = channels * numOutputs + bias;
 }
@@ -1063,18 +1109,7 @@ Found Judge::scanFully(const ConstantReader &reader, const Plan &plan,
     if (!llvm::is_contained(plan.partlyEvenDigits, digit))
       whole.push_back(digit);
   // Neighbouring directions make one, which takes one pass.
-  SmallVector<Direction> directions = getDirections(whole);
-  llvm::sort(directions,
-             [](Direction a, Direction b) { return a.stride > b.stride; });
-  SmallVector<Direction> merged;
-  for (Direction direction : directions) {
-    if (!merged.empty() &&
-        merged.back().stride == direction.stride * direction.extent)
-      merged.back() = {direction.stride,
-                       merged.back().extent * direction.extent};
-    else
-      merged.push_back(direction);
-  }
+  SmallVector<Direction> merged = mergeDirections(getDirections(whole));
 
   startPooledWeight(plan);
   MLIRContext *context = head.layer.op->getContext();
@@ -1136,7 +1171,7 @@ void Judge::recordDifference(const ConstantReader &reader, unsigned digit,
       axis = i;
   // The axis that is even the longest is the one to name: it came nearest. A
   // spatial axis says more than the channels.
-  auto rank = std::make_pair(difference.second, axis != 1);
+  auto rank = std::make_pair(difference.second, axis != head.channelAxis);
   if (head.difference && rank <= differenceRank)
     return;
   differenceRank = rank;
@@ -1296,21 +1331,31 @@ void Judge::explainRefusal() {
   refuse(Rule::Invariance, text);
   if (!options.residual)
     return;
-  SmallVector<unsigned> spatial;
-  for (size_t axis = 2; axis < view.size(); ++axis)
-    llvm::append_range(spatial, view[axis]);
   llvm::Expected<ConstantReader> reader =
       ConstantReader::open(weight->constant);
   if (!reader) {
     llvm::consumeError(reader.takeError());
     return;
   }
-  llvm::Expected<double> residual = getResidual(
-      *reader, weight->constant.type.getElementType(), getDirections(spatial));
-  if (!residual)
-    llvm::consumeError(residual.takeError());
-  else if (std::isfinite(*residual))
-    head.residual = *residual;
+  auto compute = [&](ArrayRef<unsigned> digits) -> std::optional<double> {
+    llvm::Expected<double> residual = getResidual(
+        *reader, weight->constant.type.getElementType(), getDirections(digits));
+    if (residual && std::isfinite(*residual))
+      return *residual;
+    if (!residual)
+      llvm::consumeError(residual.takeError());
+    return std::nullopt;
+  };
+  SmallVector<unsigned> spatial;
+  for (size_t axis = 1; axis < view.size(); ++axis) {
+    if (static_cast<int64_t>(axis) != head.channelAxis)
+      llvm::append_range(spatial, view[axis]);
+    if (getDirections(view[axis]).empty())
+      continue;
+    if (std::optional<double> residual = compute(view[axis]))
+      head.residualByAxis.push_back({static_cast<int64_t>(axis), *residual});
+  }
+  head.residual = compute(spatial);
 }
 
 /// L4: every element of the pooled weight is a number of its type.
@@ -1567,6 +1612,7 @@ bool Judge::judge() {
       head.verdict = Verdict::Unit;
       head.difference.reset();
       head.residual.reset();
+      head.residualByAxis.clear();
       set(Rule::Invariance, Outcome::NotTested, "");
       return true;
     }

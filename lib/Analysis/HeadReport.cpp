@@ -38,6 +38,46 @@ static StringRef getName(Outcome outcome) {
   llvm_unreachable("unknown outcome");
 }
 
+/// 102764544 -> "102,764,544"
+static std::string withSeparators(int64_t number) {
+  std::string digits = std::to_string(number);
+  for (int i = static_cast<int>(digits.size()) - 3; i > (number < 0); i -= 3)
+    digits.insert(i, ",");
+  return digits;
+}
+
+/// What someone can do whose head L6 refuses.
+static std::vector<std::string> describeAlternatives(const Head &head) {
+  int64_t rank = head.mapShape.size();
+  if (head.get(Rule::Invariance).outcome != Outcome::Fail || rank < 3 ||
+      rank > 5 ||
+      llvm::any_of(ArrayRef(head.mapShape).drop_front(), ShapedType::isDynamic))
+    return {};
+  std::string kernel;
+  for (int64_t axis = 1; axis != rank; ++axis)
+    if (axis != head.channelAxis)
+      kernel +=
+          (kernel.empty() ? "" : "x") + std::to_string(head.mapShape[axis]);
+  int64_t channels = head.mapShape[head.channelAxis];
+  std::string outputs = withSeparators(head.numOutputs);
+  std::vector<std::string> lines;
+  if (!isa<onnx::ConvOp>(head.layer.op))
+    lines.push_back(llvm::formatv(
+        "exactly as it is: a convolution with a {0} kernel, without padding, "
+        "{1} -> {2} channels",
+        kernel, withSeparators(channels), outputs));
+  int64_t axes = rank - 2;
+  lines.push_back(llvm::formatv(
+      "to retrain pooled in Keras: GlobalAveragePooling{0}D() in place of "
+      "Flatten(), then Dense({1})",
+      axes, outputs));
+  lines.push_back(llvm::formatv(
+      "to retrain pooled in PyTorch: nn.AdaptiveAvgPool{0}d(1) before "
+      "nn.Flatten(), then nn.Linear({1}, {2})",
+      axes, withSeparators(channels), outputs));
+  return lines;
+}
+
 std::vector<HeadReportEntry>
 headopt::describeHeads(const HeadAnalysis &analysis) {
   std::vector<HeadReportEntry> entries;
@@ -56,6 +96,8 @@ headopt::describeHeads(const HeadAnalysis &analysis) {
     entry.reason = head.reason;
     entry.difference = head.difference;
     entry.residual = head.residual;
+    entry.residualByAxis = head.residualByAxis;
+    entry.alternatives = describeAlternatives(head);
     entry.parametersBefore = head.parametersBefore;
     entry.parametersAfter = head.parametersAfter;
     entry.parametersIfPooled = head.parametersIfPooled;
@@ -124,6 +166,10 @@ static llvm::json::Object toJSON(const HeadReportEntry &head) {
         {"outcome", getName(rule.outcome)},
         {"text", rule.text.empty() ? "not tested" : toUTF8(rule.text)},
     });
+  llvm::json::Array residuals;
+  for (const Head::AxisResidual &each : head.residualByAxis)
+    residuals.push_back(
+        llvm::json::Object{{"axis", each.axis}, {"residual", each.residual}});
   llvm::json::Object object{
       {"node", toUTF8(head.node)},
       {"op", head.op},
@@ -135,6 +181,8 @@ static llvm::json::Object toJSON(const HeadReportEntry &head) {
       {"reason", head.reason.empty() ? llvm::json::Value(nullptr)
                                      : llvm::json::Value(toUTF8(head.reason))},
       {"residual", orNull(head.residual)},
+      {"residual_by_axis", std::move(residuals)},
+      {"alternatives", llvm::json::Array(head.alternatives)},
       {"first_difference", nullptr},
       {"parameters_before", head.parametersBefore},
       {"parameters_after", head.parametersAfter},
@@ -173,14 +221,6 @@ llvm::json::Value HeadReport::toJSON() const {
 //===----------------------------------------------------------------------===//
 // Table
 //===----------------------------------------------------------------------===//
-
-/// 102764544 -> "102,764,544"
-static std::string withSeparators(int64_t number) {
-  std::string digits = std::to_string(number);
-  for (int i = static_cast<int>(digits.size()) - 3; i > (number < 0); i -= 3)
-    digits.insert(i, ",");
-  return digits;
-}
 
 static std::string formatExtent(int64_t extent) {
   return ShapedType::isDynamic(extent) ? "?" : std::to_string(extent);
@@ -253,6 +293,9 @@ void HeadReport::print(raw_ostream &os) const {
       os << llvm::left_justify(row[i], widths[i]) << "  ";
     os << row.back() << '\n';
   }
+  for (const HeadReportEntry &head : heads)
+    for (const std::string &line : head.alternatives)
+      os << "  " << printable(head.node) << ", " << line << '\n';
   os << printable(input) << ": " << withSeparators(parametersBefore);
   if (parametersAfter != parametersBefore)
     os << " -> " << withSeparators(parametersAfter);

@@ -213,34 +213,135 @@ llvm::Error headopt::forEachRepresentative(const ConstantReader &weight,
   return visit(0, weight.getNumElements(), 0);
 }
 
+SmallVector<Direction> headopt::mergeDirections(ArrayRef<Direction> list) {
+  SmallVector<Direction> sorted(list);
+  llvm::sort(sorted,
+             [](Direction a, Direction b) { return a.stride > b.stride; });
+  SmallVector<Direction> merged;
+  for (Direction direction : sorted) {
+    if (!merged.empty() && merged.back().stride == direction.getPeriod())
+      merged.back() = {direction.stride,
+                       merged.back().extent * direction.extent};
+    else
+      merged.push_back(direction);
+  }
+  return merged;
+}
+
+namespace {
+
+/// Reads numbers of one type; f32 without asking for each what it is.
+class Decoder {
+public:
+  explicit Decoder(Type type)
+      : type(type), width(type.getIntOrFloatBitWidth() / 8),
+        isF32(type.isF32()) {}
+
+  double operator()(const char *bytes, uint64_t index) const {
+    if (!isF32)
+      return decodeNumber(type, bytes + index * width);
+    float value;
+    memcpy(&value, bytes + index * sizeof(float), sizeof(float));
+    return value;
+  }
+
+private:
+  Type type;
+  unsigned width;
+  bool isF32;
+};
+
+/// Elements that share all coordinates but those that are averaged: the first
+/// of them, f, and the sum of d = w - f. The squared distance from the mean is
+/// sum(d * d) - sum(d)^2 / n, without the cancellation that plain sums of w
+/// would have for a nearly even weight.
+struct Group {
+  double first = 0, sum = 0;
+  bool seen = false;
+};
+
+/// Sums over the whole weight.
+struct Deviation {
+  double squares = 0, deviations = 0;
+
+  void add(Group &group, double w) {
+    if (!group.seen) {
+      group.first = w;
+      group.seen = true;
+    }
+    double d = w - group.first;
+    group.sum += d;
+    deviations += d * d;
+    squares += w * w;
+  }
+  void finish(const Group &group, uint64_t positions) {
+    deviations -= group.sum * group.sum / static_cast<double>(positions);
+  }
+  double getResidual() const {
+    return squares == 0 ? 0.0 : std::sqrt(std::max(deviations, 0.0) / squares);
+  }
+};
+
+} // namespace
+
+/// Along one direction, groups are finished a stretch at a time.
+static llvm::Expected<double> getResidualAlong(const ConstantReader &weight,
+                                               Type type, Direction direction) {
+  const Decoder decode(type);
+  const uint64_t width = weight.getElementBytes();
+  const uint64_t period = direction.getPeriod();
+  Deviation deviation;
+  std::vector<Group> groups;
+  std::vector<char> piece;
+  const uint64_t step = std::max<uint64_t>(1, kPiece / width);
+  for (uint64_t outer = 0; outer < weight.getNumElements(); outer += period) {
+    for (uint64_t inner = 0; inner < direction.stride; inner += step) {
+      uint64_t count = std::min(step, direction.stride - inner);
+      // Short stretches lie close enough together for one read.
+      bool together = period <= step;
+      groups.assign(count, Group());
+      piece.resize((together ? period : count) * width);
+      if (together)
+        if (llvm::Error err = weight.read(outer, period, piece.data()))
+          return std::move(err);
+      for (uint64_t i = 0; i != direction.extent; ++i) {
+        const char *bytes = piece.data();
+        if (together)
+          bytes += i * direction.stride * width;
+        else if (llvm::Error err = weight.read(
+                     outer + i * direction.stride + inner, count, piece.data()))
+          return std::move(err);
+        for (uint64_t j = 0; j != count; ++j)
+          deviation.add(groups[j], decode(bytes, j));
+      }
+      for (const Group &group : groups)
+        deviation.finish(group, direction.extent);
+    }
+  }
+  return deviation.getResidual();
+}
+
 llvm::Expected<double> headopt::getResidual(const ConstantReader &weight,
                                             Type type,
                                             ArrayRef<Direction> directions) {
-  if (weight.isSplat())
+  SmallVector<Direction> merged = mergeDirections(directions);
+  if (weight.isSplat() || merged.empty())
     return 0.0;
-  // Elements that share all coordinates but those in `directions` form a group.
-  // For each: its first element f, and the sums of d = w - f and of d * d; the
-  // squared distance from the mean is then sum(d * d) - sum(d)^2 / n, without
-  // the cancellation that plain sums of w would have for a nearly even weight.
-  struct Group {
-    double first = 0, sum = 0;
-    bool seen = false;
-  };
+  if (merged.size() == 1)
+    return getResidualAlong(weight, type, merged.front());
+
+  const Decoder decode(type);
   uint64_t positions = 1;
-  for (Direction direction : directions)
+  for (Direction direction : merged)
     positions *= direction.extent;
-  SmallVector<Direction> sorted(directions);
-  llvm::sort(sorted,
-             [](Direction a, Direction b) { return a.stride > b.stride; });
   const uint64_t total = weight.getNumElements();
   const uint64_t width = weight.getElementBytes();
   std::vector<Group> groups(total / positions);
-
-  double squares = 0, deviations = 0;
+  Deviation deviation;
   std::vector<char> piece;
   const uint64_t step = kPiece / width;
   // Within a run as long as the smallest stride the group advances by one.
-  const uint64_t run = sorted.empty() ? total : sorted.back().stride;
+  const uint64_t run = merged.back().stride;
   for (uint64_t first = 0; first < total; first += step) {
     uint64_t count = std::min(step, total - first);
     piece.resize(count * width);
@@ -248,30 +349,18 @@ llvm::Expected<double> headopt::getResidual(const ConstantReader &weight,
       return std::move(err);
     for (uint64_t i = 0; i < count;) {
       uint64_t index = first + i;
-      // Drop the coordinates along `directions` from the index.
+      // Drop the coordinates along the directions from the index.
       uint64_t groupIndex = index;
-      for (Direction d : sorted)
-        groupIndex = groupIndex % d.stride +
-                     groupIndex / (d.stride * d.extent) * d.stride;
+      for (Direction d : merged)
+        groupIndex =
+            groupIndex % d.stride + groupIndex / d.getPeriod() * d.stride;
       uint64_t length = std::min(count - i, run - index % run);
-      for (uint64_t j = 0; j != length; ++j) {
-        double w = decodeFloat(type, piece.data() + (i + j) * width);
-        Group &group = groups[groupIndex + j];
-        if (!group.seen) {
-          group.first = w;
-          group.seen = true;
-        }
-        double d = w - group.first;
-        group.sum += d;
-        deviations += d * d;
-        squares += w * w;
-      }
+      for (uint64_t j = 0; j != length; ++j)
+        deviation.add(groups[groupIndex + j], decode(piece.data(), i + j));
       i += length;
     }
   }
   for (const Group &group : groups)
-    deviations -= group.sum * group.sum / positions;
-  if (squares == 0)
-    return 0.0;
-  return std::sqrt(std::max(deviations, 0.0) / squares);
+    deviation.finish(group, positions);
+  return deviation.getResidual();
 }

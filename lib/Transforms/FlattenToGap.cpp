@@ -13,6 +13,7 @@
 #include "mlir/IR/DialectResourceBlobManager.h"
 #include "mlir/IR/IRMapping.h"
 #include "mlir/IR/Remarks.h"
+#include "llvm/ADT/ScopeExit.h"
 
 using namespace mlir;
 using namespace headopt;
@@ -340,6 +341,15 @@ struct FlattenToGapPass : headopt::impl::FlattenToGapBase<FlattenToGapPass> {
       : Base(options), onHeads(std::move(onHeads)) {}
 
   void runOnOperation() override {
+    // The analysis finds the user's word on the module; it is not the model's.
+    bool wasSet = getOperation()->hasAttr(onnx::kConstantInitializersAttr);
+    if (constantInitializers)
+      getOperation()->setAttr(onnx::kConstantInitializersAttr,
+                              UnitAttr::get(&getContext()));
+    llvm::scope_exit restore([&] {
+      if (!wasSet)
+        getOperation()->removeAttr(onnx::kConstantInitializersAttr);
+    });
     HeadAnalysisOptions options;
     options.residual = residual;
     HeadAnalysis analysis(getOperation(), options);

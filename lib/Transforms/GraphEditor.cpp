@@ -172,8 +172,8 @@ void GraphEditor::eraseIfDead(Value value) {
   if (!op) {
     auto argument = cast<BlockArgument>(value);
     auto function = dyn_cast<func::FuncOp>(argument.getOwner()->getParentOp());
-    int64_t version = function ? onnx::getIRVersion(function) : 0;
-    if (function && argument.use_empty() && version != 0 && version < 4)
+    if (function && argument.use_empty() &&
+        onnx::areInputsOfInitializersFixed(function))
       (void)function.eraseArgument(argument.getArgNumber());
     return;
   }

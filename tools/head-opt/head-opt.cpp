@@ -70,6 +70,11 @@ struct Options {
       "no-residual",
       cl::desc("Do not compute how far refused weights are from even"),
       cl::cat(category)};
+  cl::opt<bool> constantInitializers{
+      "constant-initializers",
+      cl::desc("Take initializers that are also graph inputs for constants: "
+               "no caller overrides them"),
+      cl::cat(category)};
   cl::opt<bool> verify{
       "verify",
       cl::desc("Run rewritten heads before and after on random and "
@@ -496,6 +501,7 @@ int main(int argc, char **argv) {
   registerPass([&]() -> std::unique_ptr<Pass> {
     FlattenToGapOptions passOptions;
     passOptions.residual = !options.noResidual;
+    passOptions.constantInitializers = options.constantInitializers;
     return createFlattenToGap(passOptions, [&](const HeadAnalysis &analysis) {
       if (onHeads)
         onHeads(analysis);

@@ -126,7 +126,17 @@ struct Head {
   /// of the dense node.
   std::optional<PooledWeight> shift;
   std::optional<WeightDifference> difference;
+  /// How far a refused weight is from even along all axes but the channels, and
+  /// along each axis alone: ||W - mean W|| / ||W||.
   std::optional<double> residual;
+  struct AxisResidual {
+    int64_t axis;
+    double residual;
+  };
+  llvm::SmallVector<AxisResidual> residualByAxis;
+  /// The axis of the map that has the channels of the convolution it comes
+  /// from; 1 where that is not known.
+  int64_t channelAxis = 1;
   /// K and O of the dense layer; kDynamic when unknown.
   int64_t numFeatures = mlir::ShapedType::kDynamic;
   int64_t numOutputs = mlir::ShapedType::kDynamic;

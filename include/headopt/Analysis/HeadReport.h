@@ -25,6 +25,10 @@ struct HeadReportEntry {
   std::string reason;
   std::optional<WeightDifference> difference;
   std::optional<double> residual;
+  llvm::SmallVector<Head::AxisResidual> residualByAxis;
+  /// Of a head that L6 refuses: what the layer is exactly, and what to change
+  /// in order to train a pooled head, a line each.
+  std::vector<std::string> alternatives;
   int64_t parametersBefore = 0, parametersAfter = 0, parametersIfPooled = 0;
   std::string condition;
 };

@@ -22,6 +22,9 @@ struct Direction {
   uint64_t stride;
   uint64_t extent;
 
+  /// The number of elements after which the coordinate starts again.
+  uint64_t getPeriod() const { return stride * extent; }
+
   bool operator==(const Direction &other) const {
     return stride == other.stride && extent == other.extent;
   }
@@ -54,6 +57,10 @@ findDifference(const ConstantReader &weight, Direction direction,
                uint64_t limit = 0, RepresentativeSink sink = nullptr,
                mlir::MLIRContext *context = nullptr,
                Exemption isExempt = nullptr);
+
+/// The same directions with neighbours joined into one: along (7, stride 7) and
+/// (7, stride 1) lie the same elements as along (49, stride 1). Slowest first.
+llvm::SmallVector<Direction> mergeDirections(llvm::ArrayRef<Direction> list);
 
 /// Calls `sink` for all elements whose coordinate is 0 in every one of
 /// `directions`, in ascending order.

@@ -39,6 +39,11 @@ def FlattenToGap : Pass<"flatten-to-gap", "::mlir::ModuleOp"> {
     Option<"residual", "residual", "bool", /*default=*/"true",
            "Report how far the weight of a refused head is from even, which "
            "reads all of it">,
+    Option<"constantInitializers", "constant-initializers", "bool",
+           /*default=*/"false",
+           "Take initializers that are also graph inputs for constants: no "
+           "caller overrides them. The input of one that the rewrite replaces "
+           "goes with it">,
   ];
 }
 

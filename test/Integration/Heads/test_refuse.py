@@ -91,19 +91,6 @@ def test_l1_per_feature_factor(tmp_path):
     assert_not_a_head(run(tmp_path, head.model), "dense")
 
 
-def test_l1_per_feature_offset(tmp_path):
-    head = make_head(
-        collapse=lambda g, x, s: g.node(
-            "Add",
-            [
-                g.node("Flatten", [x], axis=1),
-                g.init(np.arange(24, dtype=np.float32)),
-            ],
-        )
-    )
-    assert_not_a_head(run(tmp_path, head.model), "dense")
-
-
 def test_l1_features_mixed_by_softmax(tmp_path):
     head = make_head(
         collapse=lambda g, x, s: g.node(

@@ -61,12 +61,14 @@ def three_heads():
 
 
 def rows(text, name):
-    """The lines that speak of this head, with digit groups joined: 12,825 is
-    12825.
+    """The rows of this head, with digit groups joined: 12,825 is 12825. Lines
+    with alternatives are indented, and no rows.
     """
     joined = re.sub(r"(?<=\d)[,'_  ](?=\d{3}\b)", "", text)
     return [
-        line for line in joined.splitlines() if re.search(rf"\b{name}\b", line)
+        line
+        for line in joined.splitlines()
+        if re.search(rf"\b{name}\b", line) and not line.startswith("  ")
     ]
 
 

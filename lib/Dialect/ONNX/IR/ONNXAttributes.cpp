@@ -42,6 +42,16 @@ int64_t onnx::getIRVersion(Operation *op) {
   return 0;
 }
 
+bool onnx::areInputsOfInitializersFixed(Operation *op) {
+  int64_t version = getIRVersion(op);
+  if (version != 0 && version < 4)
+    return true;
+  auto module = dyn_cast<ModuleOp>(op);
+  if (!module)
+    module = op->getParentOfType<ModuleOp>();
+  return module && module->hasAttr(kConstantInitializersAttr);
+}
+
 std::optional<int64_t> onnx::getOpsetVersion(Operation *op, StringRef domain) {
   DictionaryAttr holder;
   // A model-local function has imports of its own; they hide the model's.

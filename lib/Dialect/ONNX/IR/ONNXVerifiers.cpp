@@ -193,6 +193,12 @@ LogicalResult ONNXDialect::verifyOperationAttribute(Operation *op,
                                       "'" + name + "'", kModelFields, emitError)
                    : success();
   }
+  if (name == kConstantInitializersAttr) {
+    if (isa<ModuleOp>(op) && isa<UnitAttr>(attr.getValue()))
+      return success();
+    return op->emitOpError("attribute '")
+           << name << "' must be a unit attribute of a module";
+  }
   if (name == kGraphAttr || name == kFunctionAttr) {
     if (!isa<DictionaryAttr>(attr.getValue()))
       return op->emitOpError("attribute '") << name << "' must be a dictionary";

@@ -39,6 +39,9 @@ namespace headopt::onnx {
 
 inline constexpr llvm::StringLiteral kModelAttr = "onnx.model";
 inline constexpr llvm::StringLiteral kSourceDirAttr = "onnx.source_dir";
+/// On a module: the user's word that no caller overrides an initializer.
+inline constexpr llvm::StringLiteral kConstantInitializersAttr =
+    "onnx.constant_initializers";
 inline constexpr llvm::StringLiteral kGraphAttr = "onnx.graph";
 inline constexpr llvm::StringLiteral kFunctionAttr = "onnx.function";
 inline constexpr llvm::StringLiteral kNameAttr = "onnx.name";
@@ -64,6 +67,11 @@ mlir::TypedAttr getElements(mlir::Attribute attr);
 /// The IR version of the model that `op` is in; 0 when the module has no
 /// `onnx.model`.
 int64_t getIRVersion(mlir::Operation *op);
+
+/// True when initializers of the model around `op` are constants although they
+/// are listed as graph inputs: before IR version 4, which demanded that, and
+/// where the module has `onnx.constant_initializers`.
+bool areInputsOfInitializersFixed(mlir::Operation *op);
 
 /// The version of `domain` ("" is ONNX's own) that the model or model-local
 /// function around `op` imports; nullopt when it imports none.
@@ -109,8 +117,7 @@ bool isNodeBookkeeping(llvm::StringRef name);
 namespace headopt::onnx {
 /// See ONNX_PerElement in ONNXInterfaces.td.
 template <typename ConcreteType>
-class PerElement
-    : public mlir::OpTrait::TraitBase<ConcreteType, PerElement> {};
+class PerElement : public mlir::OpTrait::TraitBase<ConcreteType, PerElement> {};
 } // namespace headopt::onnx
 
 #define GET_OP_CLASSES
