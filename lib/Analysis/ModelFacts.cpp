@@ -188,8 +188,10 @@ void ModelFacts::visit(Operation *op) {
           .Case([&](onnx::DropoutOp op) {
             ValueFacts output = get(op.getData());
             std::string ignored;
-            if (!isInference(op, ignored))
+            if (!isInference(op, ignored)) {
               output.varying.clear();
+              output.partAxis.reset();
+            }
             return output;
           })
           .Case(
@@ -200,6 +202,10 @@ void ModelFacts::visit(Operation *op) {
           .Case([&](onnx::BatchNormalizationOp op) {
             return inferBatchNormalization(op);
           })
+          .Case<onnx::LayerNormalizationOp, onnx::InstanceNormalizationOp,
+                onnx::SoftmaxOp, onnx::LogSoftmaxOp>(
+              [&](Operation *op) { return inferNormalization(op); })
+          .Case([&](onnx::MatMulOp op) { return inferMatMul(op); })
           .Case([&](onnx::ShapeOp op) { return inferShape(op); })
           .Case([&](onnx::SizeOp op) {
             ValueFacts size;
@@ -220,9 +226,6 @@ void ModelFacts::visit(Operation *op) {
             bool old = sizing.size() == 1;
             StringRef transform =
                 op.getCoordinateTransformationMode().value_or("");
-            // `axes` says which extents the sizes are of.
-            if (op.getAxes())
-              return ValueFacts();
             return inferResize(op, op.getX(),
                                operandOrNull(sizing, old ? 0 : 1),
                                operandOrNull(sizing, 2), std::nullopt,
@@ -481,8 +484,12 @@ static std::optional<Extent> combine(Operation *op,
 
 ValueFacts ModelFacts::inferPerElement(Operation *op) {
   ValueFacts result;
-  // Before opset 7 the second operand is laid out by attributes.
-  if (op->hasAttr("broadcast") || op->hasAttr("axis"))
+  // Before opset 7 the second operand is laid out by attributes, and that of
+  // PRelu along the channels.
+  std::optional<int64_t> opset = onnx::getOpsetVersion(op);
+  if (op->hasAttr("broadcast") || op->hasAttr("axis") ||
+      (isa<onnx::PReluOp>(op) && opset && *opset < 7 &&
+       !isScalar(op->getOperand(1))))
     return result;
   SmallVector<const ValueFacts *> operands;
   size_t rank = 0;
@@ -581,7 +588,19 @@ ValueFacts ModelFacts::inferQuantisation(Operation *op) {
     result.varying = input.varying;
     result.partAxis = input.partAxis;
     result.parts = input.parts;
+    return result;
   }
+  // Blocks have as many scales axes as the data.
+  const std::optional<ValueFacts::Shape> &scales = get(op->getOperand(1)).shape;
+  auto attr = op->getAttrOfType<IntegerAttr>("axis");
+  int64_t axis = attr ? attr.getInt() : 1;
+  if (!result.shape || !scales || scales->size() != 1)
+    return result;
+  axis += axis < 0 ? static_cast<int64_t>(result.shape->size()) : 0;
+  if (axis < 0 || axis >= static_cast<int64_t>(result.shape->size()))
+    return result;
+  result.varying = input.varying;
+  result.varying[axis] = (*result.shape)[axis];
   return result;
 }
 
@@ -606,6 +625,61 @@ ValueFacts ModelFacts::inferBatchNormalization(onnx::BatchNormalizationOp op) {
     for (ValueFacts::Part &part : result.parts)
       part.varying[1] = result.varying[1];
   }
+  return result;
+}
+
+/// Statistics over `axes` of a sample: along the others the result varies only
+/// as the input does, and along these too unless parameters differ.
+static ValueFacts normalize(const ValueFacts &input,
+                            llvm::function_ref<bool(size_t)> hasParameters) {
+  ValueFacts result;
+  result.shape = input.shape;
+  if (!result.shape)
+    return result;
+  result.varying = input.varying;
+  for (size_t axis = 0; axis != result.shape->size(); ++axis)
+    if (hasParameters(axis))
+      result.varying[axis] = (*result.shape)[axis];
+  return result;
+}
+
+ValueFacts ModelFacts::inferNormalization(Operation *op) {
+  const ValueFacts &input = get(op->getOperand(0));
+  int64_t rank = input.shape ? input.shape->size() : 0;
+  auto attr = op->getAttrOfType<IntegerAttr>("axis");
+  auto getAxis = [&](int64_t otherwise) {
+    int64_t axis = attr ? attr.getInt() : otherwise;
+    return static_cast<size_t>(axis < 0 ? axis + rank : axis);
+  };
+  return llvm::TypeSwitch<Operation *, ValueFacts>(op)
+      .Case([&](onnx::LayerNormalizationOp) {
+        size_t first = getAxis(-1);
+        return normalize(input, [=](size_t axis) { return axis >= first; });
+      })
+      .Case([&](onnx::InstanceNormalizationOp) {
+        return normalize(input, [](size_t axis) { return axis == 1; });
+      })
+      .Default([&](Operation *op) {
+        // Softmax of opsets before 13 takes all axes from one on together.
+        std::optional<int64_t> opset = onnx::getOpsetVersion(op);
+        size_t first = getAxis(1);
+        bool flattens = !opset || *opset < 13;
+        return normalize(
+            input, [=](size_t axis) { return flattens && axis >= first; });
+      });
+}
+
+/// A product of matrices: rows of the result depend on rows of the first one.
+ValueFacts ModelFacts::inferMatMul(onnx::MatMulOp op) {
+  ValueFacts result;
+  const ValueFacts &a = get(op.getA());
+  const ValueFacts &b = get(op.getB());
+  if (!a.shape || !b.shape || a.shape->size() < 2 || b.shape->size() != 2)
+    return result;
+  result.shape = a.shape;
+  result.shape->back() = b.shape->back();
+  result.varying = a.varying;
+  result.varying.back() = result.shape->back();
   return result;
 }
 
@@ -897,17 +971,28 @@ ValueFacts ModelFacts::inferResize(Operation *op, Value input, Value scales,
   const std::optional<ValueFacts::Elements> none;
   const std::optional<ValueFacts::Elements> &target =
       sizes ? get(sizes).elements : none;
+  // `axes` says which axes scales and sizes are of; by default all.
+  auto axes = llvm::to_vector(llvm::seq<int64_t>(0, rank));
+  if (auto given = op->getAttrOfType<DenseI64ArrayAttr>("axes")) {
+    std::optional<SmallVector<int64_t>> valid =
+        getAxes(given.asArrayRef(), Value(), rank);
+    if (!valid)
+      return ValueFacts();
+    axes = *valid;
+  }
   // Sizes are upper bounds where the aspect ratio is kept.
   auto policy = op->getAttrOfType<StringAttr>("keep_aspect_ratio_policy");
   bool exact = !policy || policy.getValue() == "stretch";
   for (auto [axis, extent] : llvm::enumerate(*in.shape)) {
-    if (target && exact && axis < target->size() && (*target)[axis])
-      result.shape->push_back(*(*target)[axis]);
-    else if (factors.size() == rank && factors[axis] == 1)
+    size_t i = llvm::find(axes, static_cast<int64_t>(axis)) - axes.begin();
+    bool scaled = factors.size() == axes.size() && i < factors.size();
+    if (i == axes.size() || (scaled && factors[i] == 1))
       result.shape->push_back(extent);
-    else if (factors.size() == rank && extent.isNumber())
+    else if (target && exact && i < target->size() && (*target)[i])
+      result.shape->push_back(*(*target)[i]);
+    else if (scaled && extent.isNumber())
       result.shape->push_back(
-          static_cast<int64_t>(std::floor(extent.getNumber() * factors[axis])));
+          static_cast<int64_t>(std::floor(extent.getNumber() * factors[i])));
     else
       result.shape->push_back(getNewSymbol());
     // Any interpolation of equal numbers is that number; each axis is worked on

@@ -94,6 +94,8 @@ private:
   ValueFacts inferReduction(onnx::ReductionOpInterface op);
   ValueFacts inferQuantisation(mlir::Operation *op);
   ValueFacts inferBatchNormalization(onnx::BatchNormalizationOp op);
+  ValueFacts inferNormalization(mlir::Operation *op);
+  ValueFacts inferMatMul(onnx::MatMulOp op);
   ValueFacts inferShape(onnx::ShapeOp op);
   ValueFacts inferGather(onnx::GatherOp op);
   ValueFacts inferGatherND(onnx::GatherNDOp op);

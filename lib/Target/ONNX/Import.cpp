@@ -696,6 +696,22 @@ void Importer::importFunction(const FunctionProto &proto,
     function.setResAttrsAttr(b.getArrayAttr(outputAttrs));
 }
 
+/// Takes initializers that callers may override out of `model`, so that no type
+/// is inferred from what is only a default.
+static void forgetOverridable(ModelProto &model) {
+  if (model.ir_version() < 4)
+    return;
+  llvm::StringSet<> inputs;
+  for (const ValueInfoProto &input : model.graph().input())
+    inputs.insert(input.name());
+  auto *initializers = model.mutable_graph()->mutable_initializer();
+  initializers->erase(std::remove_if(initializers->begin(), initializers->end(),
+                                     [&](const TensorProto &tensor) {
+                                       return inputs.contains(tensor.name());
+                                     }),
+                      initializers->end());
+}
+
 OwningOpRef<ModuleOp> Importer::importModel(const ModelProto &model) {
   if (!model.has_graph())
     fail("holds no graph; it is not an ONNX model");
@@ -703,6 +719,7 @@ OwningOpRef<ModuleOp> Importer::importModel(const ModelProto &model) {
   // Inference writes what it finds into the message, so it works on a copy; a
   // failure only means that fewer types are known.
   ModelProto inferred = model;
+  forgetOverridable(inferred);
   try {
     ::onnx::ShapeInferenceOptions options;
     options.enable_data_propagation = true;

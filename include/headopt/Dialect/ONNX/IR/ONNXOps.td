@@ -524,6 +524,34 @@ def ONNX_BatchNormalizationOp : ONNX_Node<"BatchNormalization",
   let summary = "scale (x - mean) / sqrt(var + epsilon) + B for each channel";
 }
 
+def ONNX_InstanceNormalizationOp : ONNX_Node<"InstanceNormalization",
+    (ins ONNX_Value:$input, ONNX_Value:$scale, ONNX_Value:$B,
+         OptionalAttr<F32Attr>:$epsilon),
+    (outs ONNX_Value:$output)> {
+  let summary = "scale (x - mean) / sqrt(var + epsilon) + B, with mean and var "
+                "of each channel of each sample";
+}
+
+def ONNX_LayerNormalizationOp : ONNX_Node<"LayerNormalization",
+    (ins ONNX_Value:$X, ONNX_Value:$Scale, Optional<ONNX_OptionalValue>:$B,
+         OptionalAttr<I64Attr>:$axis, OptionalAttr<F32Attr>:$epsilon,
+         OptionalAttr<I64Attr>:$stash_type),
+    (outs ONNX_Value:$Y, Variadic<ONNX_OptionalValue>:$statistics)> {
+  let summary = "Scale (x - mean) / sqrt(var + epsilon) + B, with mean and var "
+                "over the axes from `axis` on";
+}
+
+/// Over `axis` from opset 13 on, before that over all axes from `axis` on.
+class ONNX_SoftmaxLike<string mnemonic, string function>
+    : ONNX_Node<mnemonic, (ins ONNX_Value:$input, OptionalAttr<I64Attr>:$axis),
+                (outs ONNX_Value:$output)> {
+  let summary = function;
+}
+
+def ONNX_SoftmaxOp : ONNX_SoftmaxLike<"Softmax", "exp(x) / sum(exp(x))">;
+def ONNX_LogSoftmaxOp
+    : ONNX_SoftmaxLike<"LogSoftmax", "log(exp(x) / sum(exp(x)))">;
+
 //===----------------------------------------------------------------------===//
 // Pooling and reductions
 //===----------------------------------------------------------------------===//
