@@ -5,7 +5,6 @@
 //===----------------------------------------------------------------------===//
 
 #include "headopt/Analysis/DenseLayer.h"
-#include "headopt/Analysis/ConstantReader.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/TypeSwitch.h"
 
@@ -108,6 +107,18 @@ static std::optional<DenseLayer> matchConv(onnx::ConvOp conv,
   return layer;
 }
 
+/// True for what is made from constants, as weights are.
+static bool isConstantExpression(Value value, unsigned depth = 4) {
+  Operation *op = value.getDefiningOp();
+  if (isa_and_nonnull<onnx::InitializerOp, onnx::ConstantOp>(op))
+    return true;
+  return op && depth != 0 && op->getNumOperands() != 0 &&
+         op->getNumRegions() == 0 &&
+         llvm::all_of(op->getOperands(), [&](Value operand) {
+           return isConstantExpression(operand, depth - 1);
+         });
+}
+
 /// An Einsum that contracts every axis of the data but the first with the
 /// weight, such as "nchw,kchw->nk".
 static std::optional<DenseLayer> matchEinsum(onnx::EinsumOp einsum,
@@ -121,7 +132,6 @@ static std::optional<DenseLayer> matchEinsum(onnx::EinsumOp einsum,
   if (output.empty() || second.contains(',') ||
       StringRef(equation).contains('.'))
     return std::nullopt;
-  std::string ignored;
   for (unsigned weight : {1u, 0u}) {
     StringRef data = weight == 1 ? first : second;
     StringRef other = weight == 1 ? second : first;
@@ -129,7 +139,7 @@ static std::optional<DenseLayer> matchEinsum(onnx::EinsumOp einsum,
       return llvm::any_of(labels, [&](char c) { return labels.count(c) != 1; });
     };
     if (data.size() < 2 || repeats(data) || repeats(other) || repeats(output) ||
-        !getConstant(einsum.getInputs()[weight], ignored))
+        !isConstantExpression(einsum.getInputs()[weight]))
       continue;
     DenseLayer layer;
     layer.op = einsum;

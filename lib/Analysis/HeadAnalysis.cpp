@@ -363,6 +363,24 @@ private:
 
 } // namespace
 
+/// True when `value` depends on constants alone, however they are combined.
+static bool isComputedFromConstants(Value value, unsigned depth = 4) {
+  Operation *op = value.getDefiningOp();
+  if (!op) {
+    // A weight that callers give has a fixed size; data has a batch.
+    auto type = dyn_cast<RankedTensorType>(value.getType());
+    return type && type.hasStaticShape() &&
+           isa<func::FuncOp>(
+               cast<BlockArgument>(value).getOwner()->getParentOp());
+  }
+  if (isa<onnx::InitializerOp, onnx::ConstantOp, onnx::NoneOp>(op))
+    return true;
+  return depth != 0 && op->getNumOperands() != 0 &&
+         llvm::all_of(op->getOperands(), [&](Value operand) {
+           return isComputedFromConstants(operand, depth - 1);
+         });
+}
+
 /// Collects the operators between the map and the dense layer.
 bool Judge::walkPath() {
   auto isView = [&](OpOperand *step) {
@@ -402,6 +420,9 @@ bool Judge::walkPath() {
         !isa<onnx::NodeOpInterface>(def) || matchDenseLayer(def, facts))
       return false;
     Value next = def->getOperand(0);
+    for (Value operand : llvm::reverse(def->getOperands()))
+      if (!isComputedFromConstants(operand))
+        next = operand;
     if (isViewOp(def, facts)) {
       const std::optional<ValueFacts::Shape> &shape = facts.get(next).shape;
       if (shape && shape->size() < 3)
@@ -419,20 +440,6 @@ bool Judge::walkPath() {
     value = next;
   }
   return false;
-}
-
-/// True when `value` depends on constants alone, however they are combined.
-static bool isComputedFromConstants(Value value, unsigned depth = 4) {
-  Operation *op = value.getDefiningOp();
-  if (!op)
-    return isa<func::FuncOp>(
-        cast<BlockArgument>(value).getOwner()->getParentOp());
-  if (isa<onnx::InitializerOp, onnx::ConstantOp, onnx::NoneOp>(op))
-    return true;
-  return depth != 0 && op->getNumOperands() != 0 &&
-         llvm::all_of(op->getOperands(), [&](Value operand) {
-           return isComputedFromConstants(operand, depth - 1);
-         });
 }
 
 /// Follows axes along the path, from as early as that works.
@@ -608,6 +615,10 @@ void Judge::countParameters() {
   if (head.channelAxis >= static_cast<int64_t>(view.size()))
     head.channelAxis = 1;
   int64_t channels = map->getNumber(view[head.channelAxis]);
+  // In a grouped convolution the channels count among the outputs.
+  if (!head.layer.isMatrixProduct() &&
+      !llvm::is_contained(head.layer.dataAxes, 1))
+    channels = 1;
   if (!ShapedType::isDynamic(channels))
     head.parametersIfPooled = channels * numOutputs + bias;
 }
@@ -1542,7 +1553,8 @@ bool Judge::judge() {
     set(Rule::Constant, Outcome::Pass, "the weight is fixed by the file");
     numFeatures = weight->map.getNumber(weight->getFeatures());
     numOutputs = weight->map.getNumber(weight->getOutputs());
-    checkType();
+    if (head.layer.unsupported.empty())
+      checkType();
   }
 
   if (head.layer.unsupported.empty())

@@ -59,22 +59,21 @@ static std::vector<std::string> describeAlternatives(const Head &head) {
       kernel +=
           (kernel.empty() ? "" : "x") + std::to_string(head.mapShape[axis]);
   int64_t channels = head.mapShape[head.channelAxis];
-  std::string outputs = withSeparators(head.numOutputs);
   std::vector<std::string> lines;
   if (!isa<onnx::ConvOp>(head.layer.op))
     lines.push_back(llvm::formatv(
         "exactly as it is: a convolution with a {0} kernel, without padding, "
         "{1} -> {2} channels",
-        kernel, withSeparators(channels), outputs));
+        kernel, withSeparators(channels), withSeparators(head.numOutputs)));
   int64_t axes = rank - 2;
   lines.push_back(llvm::formatv(
       "to retrain pooled in Keras: GlobalAveragePooling{0}D() in place of "
       "Flatten(), then Dense({1})",
-      axes, outputs));
+      axes, head.numOutputs));
   lines.push_back(llvm::formatv(
       "to retrain pooled in PyTorch: nn.AdaptiveAvgPool{0}d(1) before "
       "nn.Flatten(), then nn.Linear({1}, {2})",
-      axes, withSeparators(channels), outputs));
+      axes, channels, head.numOutputs));
   return lines;
 }
 

@@ -97,6 +97,13 @@ std::optional<Tensor> Evaluator::readConstant(Value value) {
       facts ? foldConstant(value, *facts, whyNot) : getConstant(value, whyNot);
   if (!constant || !constant->type.getElementType().isIntOrFloat())
     return std::nullopt;
+  if (auto flags = dyn_cast_or_null<DenseElementsAttr>(constant->elements);
+      flags && flags.getElementType().isInteger(1)) {
+    Tensor tensor{SmallVector<int64_t>(constant->type.getShape()), {}};
+    for (bool flag : flags.getValues<bool>())
+      tensor.data.push_back(flag);
+    return tensor;
+  }
   llvm::Expected<ConstantReader> reader = ConstantReader::open(*constant);
   if (!reader) {
     llvm::consumeError(reader.takeError());
@@ -371,6 +378,14 @@ static double computeElement(Operation *op, ArrayRef<double> x, bool &known) {
       .Case([&](onnx::PReluOp) { return a < 0 ? b * a : a; })
       .Case([&](onnx::MaxOp) { return *llvm::max_element(x); })
       .Case([&](onnx::MinOp) { return *llvm::min_element(x); })
+      .Case([&](onnx::EqualOp) { return double(a == b); })
+      .Case([&](onnx::GreaterOp) { return double(a > b); })
+      .Case([&](onnx::LessOp) { return double(a < b); })
+      .Case([&](onnx::WhereOp) { return a != 0 ? x[1] : x[2]; })
+      .Case([&](onnx::MeanOp) {
+        return std::accumulate(x.begin(), x.end(), 0.0) /
+               static_cast<double>(x.size());
+      })
       .Case(
           [&](onnx::SumOp) { return std::accumulate(x.begin(), x.end(), 0.0); })
       .Case([&](onnx::CastOp cast) {
@@ -739,6 +754,11 @@ const Tensor *Evaluator::evaluate(Value value) {
   std::optional<Tensor> tensor = readConstant(value);
   if (!tensor && op && op->getNumOperands())
     tensor = apply(op, cast<OpResult>(value).getResultNumber());
+  // A parameter that callers give may be any number.
+  auto type = dyn_cast<RankedTensorType>(value.getType());
+  if (!op && type && type.hasStaticShape() && type.getNumElements() == 1)
+    tensor = Tensor{SmallVector<int64_t>(type.getShape()),
+                    {type.getElementType().isInteger() ? 3.0 : 0.75}};
   if (!tensor) {
     if (!error.empty())
       return nullptr;
@@ -814,10 +834,21 @@ llvm::Expected<HeadVerifier> HeadVerifier::create(const Head &head,
     }
     verifier.maps.push_back(std::move(data));
   };
-  add([&](int64_t) { return normal(random); });
-  add([&](int64_t) { return 1.0; });
-  add([&](int64_t i) { return i == size / 2 ? 1.0 : 0.0; });
-  add([&](int64_t i) { return (i % 2 ? -1e6 : 1e6) + normal(random); });
+  auto [low, high] = getRange(head.featureMap);
+  if (std::isfinite(low)) {
+    // A map of integers has only these.
+    std::uniform_int_distribution<int64_t> any(std::max(low, -1e6),
+                                               std::min(high, 1e6));
+    add([&](int64_t) { return static_cast<double>(any(random)); });
+    add([&](int64_t) { return 1.0; });
+    add([&](int64_t i) { return i == size / 2 ? 1.0 : 0.0; });
+    add([&, low = low, high = high](int64_t i) { return i % 2 ? low : high; });
+  } else {
+    add([&](int64_t) { return normal(random); });
+    add([&](int64_t) { return 1.0; });
+    add([&](int64_t i) { return i == size / 2 ? 1.0 : 0.0; });
+    add([&](int64_t i) { return (i % 2 ? -1e6 : 1e6) + normal(random); });
+  }
 
   for (const std::vector<double> &data : verifier.maps)
     for (bool magnitudes : {false, true}) {

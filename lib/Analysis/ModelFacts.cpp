@@ -25,6 +25,30 @@ static Value operandOrNull(Operation::operand_range operands, unsigned i) {
   return i < operands.size() ? presentOrNull(operands[i]) : Value();
 }
 
+/// `element` as a tensor of `type` holds it; nullopt where it would be another
+/// number. Symbols are extents of tensors in memory, taken to be exact in types
+/// of 32 bits and more.
+static std::optional<Extent> store(std::optional<Extent> element, Type type) {
+  auto tensor = dyn_cast<TensorType>(type);
+  if (!element || !tensor)
+    return std::nullopt;
+  Type inner = tensor.getElementType();
+  unsigned width = inner.isIntOrFloat() ? inner.getIntOrFloatBitWidth() : 0;
+  if (!element->isNumber())
+    return width >= 32 ? element : std::nullopt;
+  int64_t number = element->getNumber();
+  if (inner.isInteger(1))
+    return Extent(number != 0);
+  if (isa<FloatType>(inner))
+    return width >= 32 && std::abs(number) <= 1 << 24 ? element : std::nullopt;
+  if (!inner.isInteger())
+    return std::nullopt;
+  bool fits = inner.isUnsignedInteger()
+                  ? number >= 0 && (width == 64 || llvm::isUIntN(width, number))
+                  : width == 64 || llvm::isIntN(width, number);
+  return fits ? element : std::nullopt;
+}
+
 //===----------------------------------------------------------------------===//
 // Questions
 //===----------------------------------------------------------------------===//
@@ -143,9 +167,16 @@ void ModelFacts::record(Value value, ValueFacts found) {
         found.shape->push_back(ShapedType::isDynamic(extent) ? getNewSymbol()
                                                              : Extent(extent));
     }
-    for (auto [known, extent] : llvm::zip_equal(*found.shape, type.getShape()))
-      if (!known.isNumber() && !ShapedType::isDynamic(extent))
+    for (auto [known, extent] :
+         llvm::zip_equal(*found.shape, type.getShape())) {
+      if (ShapedType::isDynamic(extent))
+        continue;
+      // Where the file and the operators disagree nothing is known.
+      if (known.isNumber() && !known.isNumber(extent))
+        known = getNewSymbol();
+      else
         known = extent;
+    }
   }
   if (!found.shape) {
     found.elements.reset();
@@ -280,8 +311,15 @@ ValueFacts ModelFacts::inferConstant(Value value) {
     return result;
   if (type.isInteger()) {
     result.elements.emplace();
-    for (const APInt &number : dense.getValues<APInt>())
-      result.elements->push_back(Extent(number.getSExtValue()));
+    for (const APInt &number : dense.getValues<APInt>()) {
+      bool isUnsigned = type.isUnsignedInteger();
+      if (isUnsigned ? number.isIntN(63) : number.isSignedIntN(64))
+        result.elements->push_back(
+            Extent(isUnsigned ? static_cast<int64_t>(number.getZExtValue())
+                              : number.getSExtValue()));
+      else
+        result.elements->push_back(std::nullopt);
+    }
   } else if (isa<FloatType>(type)) {
     // Exporters do arithmetic on shapes in floating point, too.
     result.elements.emplace();
@@ -401,7 +439,8 @@ ValueFacts ModelFacts::inferReduction(onnx::ReductionOpInterface op) {
     for (const std::optional<Extent> &element : *data.elements)
       product = product && element ? std::optional(*product * *element)
                                    : std::nullopt;
-    result.elements = ValueFacts::Elements{product};
+    result.elements =
+        ValueFacts::Elements{store(product, op->getResult(0).getType())};
   }
   return result;
 }
@@ -573,7 +612,8 @@ ValueFacts ModelFacts::inferPerElement(Operation *op) {
       }
       each.push_back((*operand->elements)[size == 1 ? 0 : i]);
     }
-    result.elements->push_back(combine(op, each));
+    result.elements->push_back(
+        store(combine(op, each), op->getResult(0).getType()));
   }
   return result;
 }
@@ -991,8 +1031,10 @@ ValueFacts ModelFacts::inferResize(Operation *op, Value input, Value scales,
     else if (target && exact && i < target->size() && (*target)[i])
       result.shape->push_back(*(*target)[i]);
     else if (scaled && extent.isNumber())
-      result.shape->push_back(
-          static_cast<int64_t>(std::floor(extent.getNumber() * factors[i])));
+      // In single precision, as ONNX and its runtimes multiply.
+      result.shape->push_back(static_cast<int64_t>(
+          std::floor(static_cast<float>(extent.getNumber()) *
+                     static_cast<float>(factors[i]))));
     else
       result.shape->push_back(getNewSymbol());
     // Any interpolation of equal numbers is that number; each axis is worked on
@@ -1056,9 +1098,25 @@ ValueFacts ModelFacts::inferWindow(Operation *op) {
     result.partAxis = 1;
     result.parts = in.parts;
   }
+  ArrayRef<int64_t> kernel = ints("kernel_shape");
+  ArrayRef<int64_t> strides = ints("strides"), dilations = ints("dilations");
+  auto at = [](ArrayRef<int64_t> list, size_t i, int64_t otherwise) {
+    return i < list.size() ? list[i] : otherwise;
+  };
   for (int64_t i = 0; i != rank - 2; ++i) {
-    // ONNX's own inference knows how many windows there are.
     (*result.shape)[i + 2] = getNewSymbol();
+    // How many windows there are; where padding follows from the extents or
+    // windows may hang over, ONNX's own inference knows.
+    const Extent &extent = (*in.shape)[i + 2];
+    if (extent.isNumber() && !same && !ceil &&
+        static_cast<int64_t>(kernel.size()) == rank - 2) {
+      int64_t window = at(dilations, i, 1) * (kernel[i] - 1) + 1;
+      int64_t room = extent.getNumber() + at(pads, i, 0) +
+                     at(pads, i + rank - 2, 0) - window;
+      int64_t stride = at(strides, i, 1);
+      if (stride > 0 && room >= 0 && kernel[i] > 0)
+        (*result.shape)[i + 2] = room / stride + 1;
+    }
     bool overhang = same || ceil;
     if (static_cast<int64_t>(pads.size()) == 2 * (rank - 2))
       overhang |= pads[i] != 0 || pads[i + rank - 2] != 0;

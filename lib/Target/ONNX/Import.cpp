@@ -721,10 +721,10 @@ OwningOpRef<ModuleOp> Importer::importModel(const ModelProto &model) {
   ModelProto inferred = model;
   forgetOverridable(inferred);
   try {
-    ::onnx::ShapeInferenceOptions options;
-    options.enable_data_propagation = true;
-    ::onnx::shape_inference::InferShapes(
-        inferred, ::onnx::OpSchemaRegistry::Instance(), options);
+    // Without data propagation: the library's takes a Cast for the same number
+    // whatever its type. ModelFacts follows the elements of shapes.
+    ::onnx::shape_inference::InferShapes(inferred,
+                                         ::onnx::OpSchemaRegistry::Instance());
   } catch (const std::exception &) {
     // `inferred` has what was found until then.
   }

@@ -34,8 +34,6 @@ KNOWN_MISSES = {
     ("ortquant_qop-13-torchTS_up_nearest_scale-static.onnx", "/3/Gemm_quant"),
     ("ortquant_qop-18-torchDY_expand7-dyn.onnx", "node_linear_quant"),
     ("ortquant_qop-18-torchDY_flatten_nn_uniform-static.onnx", "node_linear_quant"),
-    # The map's extents come out of Max(Shape, ...).
-    ("paddle-11-expand7-static.onnx", "MatMul.0"),
 }
 
 

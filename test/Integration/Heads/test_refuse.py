@@ -91,6 +91,34 @@ def test_l1_per_feature_factor(tmp_path):
     assert_not_a_head(run(tmp_path, head.model), "dense")
 
 
+@pytest.mark.parametrize(
+    "type, number", [(TensorProto.BOOL, 6), (TensorProto.INT8, 257)]
+)
+def test_shape_arithmetic_wraps(tmp_path, type, number):
+    """A target that goes through a narrow type is another number behind it: here
+    1, so that nothing is split off. Read as 6, the features would lie in another
+    order, in which the weight does not vary.
+    """
+    g = Graph()
+    x = g.input("x", ["N", 3, 2, 4])
+    narrow = g.node("Cast", [g.ints([number])], to=type)
+    one = g.node("Cast", [narrow], to=TensorProto.INT64)
+    target = g.node("Concat", [g.ints([0]), one, g.ints([-1])], axis=0)
+    turned = g.node("Transpose", [g.node("Reshape", [x, target])], perm=[0, 2, 1])
+    runs = np.repeat(np.random.RandomState(0).standard_normal((5, 4)), 6, axis=1)
+    g.node(
+        "Gemm",
+        [flat(g, turned), g.init(runs.astype(np.float32))],
+        "y",
+        "dense",
+        transB=1,
+    )
+    g.output("y", ["N", 5])
+    result = run(tmp_path, g.model())
+    assert result.head("dense")["verdict"] == "refused"
+    assert_unchanged(result)
+
+
 def test_l1_features_mixed_by_softmax(tmp_path):
     head = make_head(
         collapse=lambda g, x, s: g.node(
