@@ -80,6 +80,16 @@ void AxisMap::pin(unsigned symbol, int64_t value) {
   }
 }
 
+void AxisMap::reduce(ArrayRef<int64_t> axes, bool keep) {
+  View to;
+  for (auto [axis, digits] : llvm::enumerate(views.back()))
+    if (!llvm::is_contained(axes, static_cast<int64_t>(axis)))
+      to.push_back(digits);
+    else if (keep)
+      to.emplace_back();
+  views.push_back(std::move(to));
+}
+
 static Value presentOrNull(Value value) {
   return value && !isa<NoneType>(value.getType()) ? value : Value();
 }

@@ -8,6 +8,7 @@
 #include "AffineTail.h"
 #include "headopt/Analysis/AxisMap.h"
 #include "headopt/Analysis/ConstantFolder.h"
+#include "headopt/Analysis/GlobalAverage.h"
 #include "headopt/Analysis/WeightScan.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "llvm/ADT/SetVector.h"
@@ -100,47 +101,6 @@ static bool isNoOp(Operation *op) {
   };
   return isa<onnx::CastOp>(op) && element(op->getOperand(0)) &&
          element(op->getOperand(0)) == element(op->getResult(0));
-}
-
-/// True when `value` is the mean of a feature map over all its spatial axes:
-/// axes from 2 on, as convolutions lay them out, followed through views.
-static bool isGlobalAverage(Value value, const ModelFacts &facts) {
-  Operation *op = value.getDefiningOp();
-  if (isa_and_nonnull<onnx::GlobalAveragePoolOp>(op))
-    return true;
-  auto mean = dyn_cast_or_null<onnx::ReduceMeanOp>(op);
-  if (!mean)
-    return false;
-  std::optional<SmallVector<int64_t>> axes = facts.getReducedAxes(mean);
-  if (!axes || axes->empty())
-    return false;
-
-  SmallVector<Operation *> path;
-  Value source = mean.getData();
-  while (Operation *def = source.getDefiningOp()) {
-    if (!isa<onnx::TransposeOp, onnx::IdentityOp, onnx::ReluOp>(def))
-      break;
-    path.insert(path.begin(), def);
-    source = def->getOperand(0);
-  }
-  const std::optional<ValueFacts::Shape> &shape = facts.get(source).shape;
-  if (!shape || shape->size() < 3)
-    return false;
-  AxisMap map(*shape);
-  std::string ignored;
-  for (Operation *step : path)
-    if (!map.apply(step, facts, ShapedType::kDynamic, ignored))
-      return false;
-  const AxisMap::View &view = map.getViews().back();
-  llvm::SmallDenseSet<unsigned> averaged;
-  for (int64_t axis : *axes)
-    for (unsigned digit : view[axis])
-      averaged.insert(map.getDigit(digit).axis);
-  for (size_t axis = 0; axis != shape->size(); ++axis)
-    if (!map.getViews().front()[axis].empty() &&
-        averaged.contains(axis) != (axis >= 2))
-      return false;
-  return true;
 }
 
 //===----------------------------------------------------------------------===//
@@ -245,6 +205,7 @@ public:
 private:
   bool judge();
   bool walkPath();
+  bool isPooled() const;
   bool followPath();
   bool checkSamples();
   void refuse(Rule rule, const llvm::Twine &text) {
@@ -408,7 +369,7 @@ bool Judge::walkPath() {
   std::reverse(head.path.begin(), head.path.end());
   source = value;
   if (!head.layer.isMatrixProduct() || llvm::any_of(head.path, isView) ||
-      isGlobalAverage(source, facts))
+      isPooled())
     return true;
   // An operator that cannot be followed may hide the collapse of a map. What
   // keeps the shape of its first operand is looked through, to say so.
@@ -440,6 +401,15 @@ bool Judge::walkPath() {
     value = next;
   }
   return false;
+}
+
+/// True when some value on the way is a global average: the path may end inside
+/// one, between its sum and its division.
+bool Judge::isPooled() const {
+  return matchGlobalAverage(source, facts) ||
+         llvm::any_of(head.path, [&](OpOperand *step) {
+           return matchGlobalAverage(step->getOwner()->getResult(0), facts);
+         });
 }
 
 /// Follows axes along the path, from as early as that works.
@@ -1562,7 +1532,7 @@ bool Judge::judge() {
   else
     refuse(Rule::Form, head.layer.unsupported);
 
-  bool pooled = isGlobalAverage(source, facts);
+  bool pooled = isPooled();
   if (!followPath()) {
     countParameters();
     if (pooled) {
@@ -1641,7 +1611,9 @@ HeadAnalysis::HeadAnalysis(Operation *module, HeadAnalysisOptions options)
     : facts(module) {
   module->walk<WalkOrder::PreOrder>([&](Operation *op) {
     std::optional<DenseLayer> layer = matchDenseLayer(op, facts);
-    if (!layer)
+    // A convolution that is a mean pools for the layer behind it.
+    if (!layer ||
+        (isa<onnx::ConvOp>(op) && matchGlobalAverage(op->getResult(0), facts)))
       return;
     Head head;
     head.layer = *layer;

@@ -7,6 +7,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "GraphEditor.h"
+#include "Pooling.h"
 #include "headopt/Analysis/HeadAnalysis.h"
 #include "headopt/Transforms/Passes.h"
 #include "mlir/IR/AsmState.h"
@@ -22,19 +23,6 @@ namespace headopt {
 #define GEN_PASS_DEF_FLATTENTOGAP
 #include "headopt/Transforms/Passes.h.inc"
 } // namespace headopt
-
-/// True when GlobalAveragePool may pool `axes` of a map of this rank and
-/// element type.
-static bool isGlobalAveragePool(ArrayRef<int64_t> axes, int64_t rank,
-                                Type element, std::optional<int64_t> opset) {
-  // Runtimes have kernels for up to three spatial axes.
-  if (rank < 3 || rank > 5 || static_cast<int64_t>(axes.size()) != rank - 2 ||
-      axes.front() != 2)
-    return false;
-  // It takes bfloat16 from opset 22 on; runtimes have no kernel for double.
-  return element.isF32() || element.isF16() ||
-         (element.isBF16() && (!opset || *opset >= 22));
-}
 
 /// Repeats what stands between the map of `head` and its dense layer on the map
 /// itself, and returns the result.

@@ -52,6 +52,10 @@ public:
   bool apply(mlir::Operation *op, const ModelFacts &facts, int64_t lastExtent,
              std::string &whyNot);
 
+  /// Follows the last tensor into one in which elements along `axes` were
+  /// combined into one: these axes keep extent 1 when `keep`, else they go.
+  void reduce(llvm::ArrayRef<int64_t> axes, bool keep);
+
   llvm::ArrayRef<View> getViews() const { return views; }
   const Digit &getDigit(unsigned digit) const { return digits[digit]; }
 

@@ -47,4 +47,33 @@ def FlattenToGap : Pass<"flatten-to-gap", "::mlir::ModuleOp"> {
   ];
 }
 
+def RaiseToGap : Pass<"raise-to-gap", "::mlir::ModuleOp"> {
+  let summary = "Write means over all positions of a map as GlobalAveragePool";
+  let description = [{
+    What is a mean over all positions of a feature map already has many
+    spellings (docs/Legality.md, "Already pooled"). This pass writes them in one:
+    GlobalAveragePool of the map, with what keeps the shape of the old value
+    behind it (Flatten, Squeeze or Transpose). Exporters that lay maps out with
+    their channels last transpose them first; the map before that Transpose is
+    pooled then.
+
+    ```mlir
+    %t = onnx.Transpose(%x) {perm = array<i64: 0, 2, 3, 1>} : (tensor<?x512x7x7xf32>) -> tensor<?x7x7x512xf32>
+    %m = onnx.ReduceMean(%t) {axes = array<i64: 1, 2>, keepdims = 0 : i64} : (tensor<?x7x7x512xf32>) -> tensor<?x512xf32>
+    ```
+    becomes
+    ```mlir
+    %p = onnx.GlobalAveragePool(%x) : (tensor<?x512x7x7xf32>) -> tensor<?x512x1x1xf32>
+    %m = onnx.Flatten(%p) : (tensor<?x512x1x1xf32>) -> tensor<?x512xf32>
+    ```
+    The value keeps its name, its shape and its type. The two are the same
+    function over the real numbers; in floating point a sum may be taken in
+    another order. What is not proved to be such a mean is left alone without a
+    word; where GlobalAveragePool cannot be written in its place (its channels
+    are last, an element type or a rank that it does not have), a remark
+    (category `raise-to-gap`) says so.
+  }];
+  let dependentDialects = ["::headopt::onnx::ONNXDialect"];
+}
+
 #endif // HEADOPT_TRANSFORMS_PASSES_TD
