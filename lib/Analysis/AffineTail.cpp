@@ -152,6 +152,15 @@ std::optional<Step> Matcher::match(Operation *op) const {
   return std::nullopt;
 }
 
+bool headopt::isExactProduct(double a, double b) {
+  double product = a * b;
+  // Far enough from the smallest numbers, so that what was rounded away is a
+  // number, too.
+  if (std::fabs(product) < 0x1p-900)
+    return a == 0 || b == 0;
+  return std::isfinite(product) && std::fma(a, b, -product) == 0;
+}
+
 std::optional<AffineTail> headopt::matchAffineTail(Value data,
                                                    int64_t numFeatures,
                                                    const ModelFacts &facts) {
@@ -183,10 +192,8 @@ std::optional<AffineTail> headopt::matchAffineTail(Value data,
     for (int64_t k = 0; k != numFeatures; ++k) {
       // s (s' h + t') + t
       tail.shifts[k] += tail.scales[k] * step->shift[k];
-      double product = tail.scales[k] * step->scale[k];
-      tail.scalesAreExact &=
-          std::fma(tail.scales[k], step->scale[k], -product) == 0;
-      tail.scales[k] = product;
+      tail.scalesAreExact &= isExactProduct(tail.scales[k], step->scale[k]);
+      tail.scales[k] *= step->scale[k];
     }
     tail.scalesAreExact &= step->scaleIsExact;
     tail.hasShifts |=

@@ -36,6 +36,9 @@ struct AffineTail {
 std::optional<AffineTail> matchAffineTail(mlir::Value data, int64_t numFeatures,
                                           const ModelFacts &facts);
 
+/// True when the product of `a` and `b` is a number of type double.
+bool isExactProduct(double a, double b);
+
 } // namespace headopt
 
 #endif // HEADOPT_LIB_ANALYSIS_AFFINETAIL_H

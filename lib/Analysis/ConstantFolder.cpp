@@ -6,6 +6,8 @@
 
 #include "headopt/Analysis/ConstantFolder.h"
 #include "mlir/Dialect/Traits.h"
+#include "mlir/Interfaces/FunctionInterfaces.h"
+#include "llvm/ADT/SetVector.h"
 #include "llvm/ADT/TypeSwitch.h"
 #include "llvm/Support/MathExtras.h"
 
@@ -36,14 +38,14 @@ using Offsets = SmallVector<std::vector<uint64_t>>;
 
 /// The elements of a constant in memory.
 struct Buffer {
-  ArrayRef<int64_t> shape;
   Type element;
   unsigned width;
-  std::vector<char> bytes;
+  std::unique_ptr<llvm::WritableMemoryBuffer> bytes;
 
-  double get(uint64_t index) const {
-    return decodeNumber(element, bytes.data() + index * width);
+  const char *at(uint64_t index) const {
+    return bytes->getBufferStart() + index * width;
   }
+  double get(uint64_t index) const { return decodeNumber(element, at(index)); }
 };
 
 class Folder {
@@ -74,10 +76,29 @@ private:
   std::optional<Constant> foldDequantize(onnx::DequantizeLinearOp op,
                                          const Constant &input, unsigned depth);
 
+  std::optional<Constant> compute(Operation *op, const Constant &input,
+                                  unsigned depth);
+
   const ModelFacts &facts;
+  /// What was folded: expressions may use a value more than once.
+  llvm::DenseMap<Value, std::optional<Constant>> known;
 };
 
 } // namespace
+
+static constexpr llvm::StringLiteral kNoMemory =
+    "it is computed, and there is not enough memory for that";
+
+/// What the elements of `constant` take where they are held.
+static uint64_t getStoredBytes(const Constant &constant) {
+  if (constant.folded)
+    return constant.foldedFrom;
+  uint64_t width = constant.type.getElementType().getIntOrFloatBitWidth() / 8;
+  auto dense = dyn_cast<DenseElementsAttr>(constant.elements);
+  bool single = isa<onnx::ConstantOfShapeOp>(constant.op) ||
+                (dense && dense.getNumElements() == 1);
+  return single ? width : constant.type.getNumElements() * width;
+}
 
 static bool isFloat(Type type) {
   return type.isF16() || type.isBF16() || type.isF32() || type.isF64();
@@ -108,27 +129,33 @@ static Offsets getRepeatingOffsets(ArrayRef<int64_t> shape,
   return offsets;
 }
 
-/// Calls `visit(i, offset)` for the elements of a result in order.
-static void forEachElement(ArrayRef<int64_t> shape, const Offsets &offsets,
-                           llvm::function_ref<void(uint64_t, uint64_t)> visit) {
+/// Calls `visit(i, offset, other)` for the elements of a result in order, with
+/// the places in two operands.
+static void
+forEachElement(ArrayRef<int64_t> shape, const Offsets &offsets,
+               const Offsets &others,
+               llvm::function_ref<void(uint64_t, uint64_t, uint64_t)> visit) {
   uint64_t count = 1;
   for (int64_t extent : shape)
     count *= extent;
+  if (count == 0)
+    return;
   SmallVector<int64_t> index(shape.size(), 0);
-  uint64_t offset = 0;
-  for (size_t axis = 0; axis != shape.size(); ++axis)
-    if (shape[axis])
-      offset += offsets[axis][0];
+  uint64_t offset = 0, other = 0;
+  for (size_t axis = 0; axis != shape.size(); ++axis) {
+    offset += offsets[axis][0];
+    other += others[axis][0];
+  }
   for (uint64_t i = 0; i != count; ++i) {
-    visit(i, offset);
+    visit(i, offset, other);
     for (size_t axis = shape.size(); axis-- > 0;) {
-      offset -= offsets[axis][index[axis]];
-      if (++index[axis] != shape[axis]) {
-        offset += offsets[axis][index[axis]];
+      int64_t last = index[axis];
+      int64_t next = last + 1 == shape[axis] ? 0 : last + 1;
+      offset += offsets[axis][next] - offsets[axis][last];
+      other += others[axis][next] - others[axis][last];
+      index[axis] = next;
+      if (next != 0)
         break;
-      }
-      index[axis] = 0;
-      offset += offsets[axis][0];
     }
   }
 }
@@ -154,9 +181,14 @@ std::optional<Constant> Folder::create(const Constant &source,
   std::optional<int64_t> bytes = countBytes(shape, element);
   if (!bytes)
     return fail("it is computed and has more than 2 GiB");
+  std::unique_ptr<llvm::WritableMemoryBuffer> buffer =
+      llvm::WritableMemoryBuffer::getNewUninitMemBuffer(*bytes);
+  if (!buffer)
+    return fail(kNoMemory);
+  fill(buffer->getBufferStart());
   Constant result{RankedTensorType::get(shape, element), nullptr, source.op};
-  result.folded = std::make_shared<std::vector<char>>(*bytes);
-  fill(result.folded->data());
+  result.folded = std::move(buffer);
+  result.foldedFrom = getStoredBytes(source);
   return result;
 }
 
@@ -164,15 +196,16 @@ std::optional<Buffer> Folder::load(const Constant &constant) {
   llvm::Expected<ConstantReader> reader = ConstantReader::open(constant);
   if (!reader)
     return fail(llvm::toString(reader.takeError()));
-  Buffer buffer{constant.type.getShape(),
-                constant.type.getElementType(),
-                reader->getElementBytes(),
-                {}};
+  Buffer buffer{constant.type.getElementType(), reader->getElementBytes(),
+                nullptr};
   uint64_t count = reader->getNumElements();
   if (count > static_cast<uint64_t>(kMaxBytes) / buffer.width)
     return fail("it is computed from more than 2 GiB");
-  buffer.bytes.resize(count * buffer.width);
-  if (llvm::Error err = reader->read(0, count, buffer.bytes.data()))
+  buffer.bytes =
+      llvm::WritableMemoryBuffer::getNewUninitMemBuffer(count * buffer.width);
+  if (!buffer.bytes)
+    return fail(kNoMemory);
+  if (llvm::Error err = reader->read(0, count, buffer.bytes->getBufferStart()))
     return fail(llvm::toString(std::move(err)));
   return buffer;
 }
@@ -184,10 +217,10 @@ std::optional<Constant> Folder::foldCopy(const Constant &input,
   if (!buffer)
     return std::nullopt;
   return create(input, shape, input.type.getElementType(), [&](char *out) {
-    forEachElement(shape, offsets, [&](uint64_t i, uint64_t from) {
-      memcpy(out + i * buffer->width,
-             buffer->bytes.data() + from * buffer->width, buffer->width);
-    });
+    forEachElement(
+        shape, offsets, offsets, [&](uint64_t i, uint64_t from, uint64_t) {
+          memcpy(out + i * buffer->width, buffer->at(from), buffer->width);
+        });
   });
 }
 
@@ -206,9 +239,9 @@ std::optional<Constant> Folder::foldView(Operation *op, const Constant &input) {
       std::optional<Buffer> buffer = load(input);
       if (!buffer)
         return std::nullopt;
+      result.foldedFrom = getStoredBytes(input);
       result.elements = nullptr;
-      result.folded =
-          std::make_shared<std::vector<char>>(std::move(buffer->bytes));
+      result.folded = std::move(buffer->bytes);
     }
     return result;
   }
@@ -282,21 +315,17 @@ std::optional<Constant> Folder::foldBinary(Operation *op, const Constant &a,
   // p of f32 and f16 that is as if rounded once (S. Figueroa, "When is double
   // rounding innocuous?", 1995).
   unsigned width = element.getIntOrFloatBitWidth() / 8;
-  std::vector<uint64_t> other;
-  return create(a, shape, element, [&](char *out) {
-    uint64_t count = 1;
-    for (int64_t extent : shape)
-      count *= extent;
-    other.resize(count);
-    forEachElement(shape, getRepeatingOffsets(shape, b.type.getShape()),
-                   [&](uint64_t i, uint64_t from) { other[i] = from; });
+  std::optional<Constant> result = create(a, shape, element, [&](char *out) {
     forEachElement(shape, getRepeatingOffsets(shape, a.type.getShape()),
-                   [&](uint64_t i, uint64_t from) {
-                     encodeFloat(element,
-                                 compute(left->get(from), right->get(other[i])),
+                   getRepeatingOffsets(shape, b.type.getShape()),
+                   [&](uint64_t i, uint64_t x, uint64_t y) {
+                     encodeFloat(element, compute(left->get(x), right->get(y)),
                                  out + i * width);
                    });
   });
+  if (result)
+    result->foldedFrom += getStoredBytes(b);
+  return result;
 }
 
 std::optional<Constant> Folder::foldDequantize(onnx::DequantizeLinearOp op,
@@ -350,6 +379,8 @@ std::optional<Constant> Folder::foldDequantize(onnx::DequantizeLinearOp op,
 }
 
 std::optional<Constant> Folder::fold(Value value, unsigned depth) {
+  if (auto it = known.find(value); it != known.end())
+    return it->second;
   std::string why;
   if (std::optional<Constant> constant = getConstant(value, why))
     return constant;
@@ -362,11 +393,18 @@ std::optional<Constant> Folder::fold(Value value, unsigned depth) {
            onnx::DequantizeLinearOp>(op))
     return fail(why);
   std::optional<Constant> input = fold(op->getOperand(0), depth - 1);
-  if (!input)
-    return std::nullopt;
+  std::optional<Constant> result =
+      input ? compute(op, *input, depth) : std::nullopt;
+  known[value] = result;
+  return result;
+}
+
+std::optional<Constant> Folder::compute(Operation *op, const Constant &constant,
+                                        unsigned depth) {
+  const Constant *input = &constant;
   using Folded = std::optional<Constant>;
   return llvm::TypeSwitch<Operation *, Folded>(op)
-      .Case([&](onnx::IdentityOp) { return input; })
+      .Case([&](onnx::IdentityOp) -> Folded { return *input; })
       .Case([&](onnx::CastOp cast) { return foldCast(cast, *input); })
       .Case<onnx::ExpandOp, onnx::TileOp>([&](Operation *op) -> Folded {
         std::optional<SmallVector<int64_t>> shape = getShape(op->getResult(0));
@@ -403,4 +441,31 @@ std::optional<Constant> headopt::foldConstant(Value value,
   if (!constant)
     whyNot = folder.whyNot;
   return constant;
+}
+
+bool headopt::isMadeFromConstants(Value value, bool inputs) {
+  static constexpr size_t kMaxValues = 64;
+  llvm::SetVector<Value> values;
+  values.insert(value);
+  for (size_t i = 0; i != values.size(); ++i) {
+    if (values.size() > kMaxValues)
+      return false;
+    Operation *op = values[i].getDefiningOp();
+    if (isa_and_nonnull<onnx::InitializerOp, onnx::ConstantOp, onnx::NoneOp>(
+            op))
+      continue;
+    if (!op) {
+      // A weight that callers give has a fixed size; data has a batch.
+      auto type = dyn_cast<RankedTensorType>(values[i].getType());
+      if (!inputs || !type || !type.hasStaticShape() ||
+          !isa<FunctionOpInterface>(
+              cast<BlockArgument>(values[i]).getOwner()->getParentOp()))
+        return false;
+      continue;
+    }
+    if (op->getNumOperands() == 0 || op->getNumRegions() != 0)
+      return false;
+    values.insert(op->operand_begin(), op->operand_end());
+  }
+  return true;
 }

@@ -140,7 +140,8 @@ llvm::Expected<ConstantReader> ConstantReader::open(const Constant &constant) {
   reader.numElements = constant.type.getNumElements();
   if (constant.folded) {
     reader.folded = constant.folded;
-    reader.memory = *constant.folded;
+    reader.memory = ArrayRef(constant.folded->getBufferStart(),
+                             constant.folded->getBufferSize());
   } else if (auto dense = dyn_cast<DenseElementsAttr>(constant.elements)) {
     reader.memory = dense.getRawData();
     reader.splat = dense.isSplat();

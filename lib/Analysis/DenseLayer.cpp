@@ -5,6 +5,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "headopt/Analysis/DenseLayer.h"
+#include "headopt/Analysis/ConstantFolder.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/TypeSwitch.h"
 
@@ -107,18 +108,6 @@ static std::optional<DenseLayer> matchConv(onnx::ConvOp conv,
   return layer;
 }
 
-/// True for what is made from constants, as weights are.
-static bool isConstantExpression(Value value, unsigned depth = 4) {
-  Operation *op = value.getDefiningOp();
-  if (isa_and_nonnull<onnx::InitializerOp, onnx::ConstantOp>(op))
-    return true;
-  return op && depth != 0 && op->getNumOperands() != 0 &&
-         op->getNumRegions() == 0 &&
-         llvm::all_of(op->getOperands(), [&](Value operand) {
-           return isConstantExpression(operand, depth - 1);
-         });
-}
-
 /// An Einsum that contracts every axis of the data but the first with the
 /// weight, such as "nchw,kchw->nk".
 static std::optional<DenseLayer> matchEinsum(onnx::EinsumOp einsum,
@@ -139,7 +128,7 @@ static std::optional<DenseLayer> matchEinsum(onnx::EinsumOp einsum,
       return llvm::any_of(labels, [&](char c) { return labels.count(c) != 1; });
     };
     if (data.size() < 2 || repeats(data) || repeats(other) || repeats(output) ||
-        !isConstantExpression(einsum.getInputs()[weight]))
+        !isMadeFromConstants(einsum.getInputs()[weight], /*inputs=*/false))
       continue;
     DenseLayer layer;
     layer.op = einsum;

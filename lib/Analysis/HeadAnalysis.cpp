@@ -14,6 +14,7 @@
 #include "llvm/ADT/SetVector.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/FormatVariadic.h"
+#include <atomic>
 #include <cmath>
 
 using namespace mlir;
@@ -234,11 +235,14 @@ private:
   Found scanFully(const ConstantReader &reader, const Plan &plan,
                   llvm::SmallDenseSet<unsigned> &even);
   void noteEvenParts(const Plan &plan);
-  void startPooledWeight(const Plan &plan);
+  void startPooledWeight(const Plan &plan, bool splat);
   void addToPooledWeight(uint64_t first, uint64_t count, const char *bytes);
+  void addSplat(const char *bytes);
+  void encodePooled(double sum, char *out);
   void addInteger(uint64_t place, uint64_t index, const char *bytes);
   void finishPooledWeight();
   bool foldTail();
+  const Constant &getTested() const;
   bool isTailEven(unsigned digit) const;
   void checkType();
   bool readZeroPoints();
@@ -298,6 +302,8 @@ private:
   SmallVector<Target> targets;
   /// Elements of the pooled weight while they are sums of several.
   std::vector<double> sums;
+  /// Whether an element of the pooled weight is too small for its type.
+  std::atomic<bool> losesDigits = false;
   /// How many equal summands each element that is added stands for.
   int64_t repetitions = 1;
   /// Of an integer layer: what its weight is less, one number or one for each
@@ -306,6 +312,8 @@ private:
 
   /// What scales and shifts features before the layer sees them.
   std::optional<AffineTail> tail;
+  /// The weight times the scales, in double.
+  std::optional<Constant> scaled;
   /// The element type of the new weight.
   Type pooledType;
 
@@ -323,24 +331,6 @@ private:
 };
 
 } // namespace
-
-/// True when `value` depends on constants alone, however they are combined.
-static bool isComputedFromConstants(Value value, unsigned depth = 4) {
-  Operation *op = value.getDefiningOp();
-  if (!op) {
-    // A weight that callers give has a fixed size; data has a batch.
-    auto type = dyn_cast<RankedTensorType>(value.getType());
-    return type && type.hasStaticShape() &&
-           isa<func::FuncOp>(
-               cast<BlockArgument>(value).getOwner()->getParentOp());
-  }
-  if (isa<onnx::InitializerOp, onnx::ConstantOp, onnx::NoneOp>(op))
-    return true;
-  return depth != 0 && op->getNumOperands() != 0 &&
-         llvm::all_of(op->getOperands(), [&](Value operand) {
-           return isComputedFromConstants(operand, depth - 1);
-         });
-}
 
 /// Collects the operators between the map and the dense layer.
 bool Judge::walkPath() {
@@ -382,7 +372,7 @@ bool Judge::walkPath() {
       return false;
     Value next = def->getOperand(0);
     for (Value operand : llvm::reverse(def->getOperands()))
-      if (!isComputedFromConstants(operand))
+      if (!isMadeFromConstants(operand, /*inputs=*/true))
         next = operand;
     if (isViewOp(def, facts)) {
       const std::optional<ValueFacts::Shape> &shape = facts.get(next).shape;
@@ -857,7 +847,7 @@ Judge::choosePlan(const llvm::SmallDenseSet<unsigned> &even) {
 }
 
 /// Lays out the pooled weight of `plan`.
-void Judge::startPooledWeight(const Plan &plan) {
+void Judge::startPooledWeight(const Plan &plan, bool splat) {
   const AxisMap::View &view = map->getViews()[plan.view];
   const DenseLayer &layer = head.layer;
   // For each axis of the new weight the digits of the old one that it keeps.
@@ -897,11 +887,14 @@ void Judge::startPooledWeight(const Plan &plan) {
       targets.push_back({weight->getDirection(digit), stride});
       stride *= weight->getExtent(digit);
     }
-  pooled.bytes.resize(pooled.type.getNumElements() *
+  // Zero points could differ from output to output.
+  pooled.splat = splat && zeroPoints.size() <= 1;
+  pooled.bytes.resize((pooled.splat ? 1 : pooled.type.getNumElements()) *
                       element.getIntOrFloatBitWidth() / 8);
   // Where the map is even, elements that differ are summed.
   bool differ = !plan.evenMapDigits.empty() || !plan.partlyEvenDigits.empty();
-  sums.assign(differ ? pooled.type.getNumElements() : 0, 0.0);
+  sums.assign(differ && !pooled.splat ? pooled.type.getNumElements() : 0, 0.0);
+  losesDigits = false;
   head.pooledWeight = std::move(pooled);
   head.positions = plan.positions;
   repetitions = 1;
@@ -937,8 +930,14 @@ bool Judge::foldTail() {
                            "elements");
     return false;
   }
-  Type wide = Float64Type::get(type.getContext());
-  auto folded = std::make_shared<std::vector<char>>(count * sizeof(double));
+  std::unique_ptr<llvm::WritableMemoryBuffer> folded =
+      llvm::WritableMemoryBuffer::getNewUninitMemBuffer(count * sizeof(double));
+  if (!folded) {
+    refuse(Rule::Constant, "the weight is scaled, and there is not enough "
+                           "memory for that");
+    return false;
+  }
+  auto *products = reinterpret_cast<double *>(folded->getBufferStart());
   std::vector<double> shifts(numOutputs, 0.0);
   SmallVector<Direction> features, outputs;
   for (unsigned digit : weight->getFeatures())
@@ -964,18 +963,14 @@ bool Judge::foldTail() {
     for (uint64_t i = 0; i != size; ++i) {
       uint64_t k = coordinate(features, first + i);
       double w = decodeFloat(type, piece.data() + i * width);
-      double product = w * tail->scales[k];
-      tail->scalesAreExact &=
-          std::fma(w, tail->scales[k], -product) == 0 || std::isnan(product);
-      memcpy(folded->data() + (first + i) * sizeof(double), &product,
-             sizeof(double));
+      tail->scalesAreExact &= isExactProduct(w, tail->scales[k]);
+      products[first + i] = w * tail->scales[k];
       shifts[coordinate(outputs, first + i)] += w * tail->shifts[k];
     }
   }
-  weight->constant.type =
-      RankedTensorType::get(weight->constant.type.getShape(), wide);
-  weight->constant.elements = nullptr;
-  weight->constant.folded = std::move(folded);
+  scaled = {RankedTensorType::get(weight->constant.type.getShape(),
+                                  Float64Type::get(type.getContext())),
+            nullptr, weight->constant.op, std::move(folded)};
   if (!tail->hasShifts)
     return true;
   if (std::optional<int64_t> opset = onnx::getOpsetVersion(head.layer.op);
@@ -1005,8 +1000,15 @@ bool Judge::foldTail() {
   return true;
 }
 
-/// Products that are rounded could be equal by chance. True when the numbers
-/// that scales come from are the same along `digit`, or nothing is rounded.
+/// What L6 is asked of: the scaled weight where it is exact, else the weight,
+/// and the scales by themselves (isTailEven), as rounded products could be
+/// equal by chance.
+const Constant &Judge::getTested() const {
+  return scaled && tail->scalesAreExact ? *scaled : weight->constant;
+}
+
+/// True when the scales are part of the tested weight, or the numbers that they
+/// come from are the same along `digit`.
 bool Judge::isTailEven(unsigned digit) const {
   if (!tail || tail->scalesAreExact)
     return true;
@@ -1042,13 +1044,46 @@ void Judge::addToPooledWeight(uint64_t first, uint64_t count,
       addInteger(place, index, bytes + i * width);
       continue;
     }
-    double sum =
-        decodeFloat(type, bytes + i * width) * static_cast<double>(repetitions);
-    if (sums.empty())
-      encodeFloat(pooledType, sum, out + place * pooledWidth);
-    else
+    double w = scaled ? decodeNumber(scaled->type.getElementType(),
+                                     scaled->folded->getBufferStart() +
+                                         index * sizeof(double))
+                      : decodeFloat(type, bytes + i * width);
+    double sum = w * static_cast<double>(repetitions);
+    if (!sums.empty())
       sums[place] += sum;
+    else
+      encodePooled(sum, out + place * pooledWidth);
   }
+}
+
+/// The one element of a pooled weight whose old one is the same everywhere.
+void Judge::addSplat(const char *bytes) {
+  Type type = weight->constant.type.getElementType();
+  char *out = head.pooledWeight->bytes.data();
+  if (!head.layer.isInteger())
+    return encodePooled(
+        decodeFloat(type, bytes) * static_cast<double>(head.positions), out);
+  // The data are summed where the map varies, the weights where it does not.
+  int64_t zero = zeroPoints.empty() ? 0 : zeroPoints.front();
+  auto sum = static_cast<uint32_t>(
+      (static_cast<int64_t>(decodeNumber(type, bytes)) - zero) *
+      (head.positions / repetitions));
+  memcpy(out, &sum, sizeof(sum));
+}
+
+/// Rounds an element of the pooled weight, once.
+void Judge::encodePooled(double sum, char *out) {
+  encodeFloat(pooledType, sum, out);
+  // Below the normal numbers of a type digits are lost. A multiple of one of
+  // its numbers loses none; scales may come to that.
+  if (!scaled)
+    return;
+  double unit =
+      std::ldexp(1.0, -static_cast<int>(APFloat::semanticsPrecision(
+                          cast<FloatType>(pooledType).getFloatSemantics())));
+  double rounded = decodeFloat(pooledType, out);
+  if (std::fabs(rounded - sum) > unit * std::fabs(sum))
+    losesDigits = true;
 }
 
 /// Integers are exact: the layer itself computes modulo 2^32.
@@ -1077,7 +1112,7 @@ void Judge::finishPooledWeight() {
     return;
   unsigned width = pooledType.getIntOrFloatBitWidth() / 8;
   for (auto [i, sum] : llvm::enumerate(sums))
-    encodeFloat(pooledType, sum, head.pooledWeight->bytes.data() + i * width);
+    encodePooled(sum, head.pooledWeight->bytes.data() + i * width);
 }
 
 /// Tests all that `plan` relies on, and makes the pooled weight on the way. On
@@ -1092,7 +1127,14 @@ Found Judge::scanFully(const ConstantReader &reader, const Plan &plan,
   // Neighbouring directions make one, which takes one pass.
   SmallVector<Direction> merged = mergeDirections(getDirections(whole));
 
-  startPooledWeight(plan);
+  startPooledWeight(plan, reader.isSplat() && !scaled);
+  if (head.pooledWeight->splat) {
+    char bytes[8];
+    if (llvm::Error err = reader.read(0, 1, bytes))
+      return std::move(err);
+    addSplat(bytes);
+    return std::nullopt;
+  }
   MLIRContext *context = head.layer.op->getContext();
   auto collect = [&](uint64_t first, uint64_t count, const char *bytes) {
     addToPooledWeight(first, count, bytes);
@@ -1175,7 +1217,7 @@ void Judge::recordDifference(const ConstantReader &reader, unsigned digit,
         value = value * getFeatureExtent(mapDigit) + coordinate(it->second);
     found.position.push_back(value);
   }
-  Type type = weight->constant.type.getElementType();
+  Type type = getTested().type.getElementType();
   uint64_t indices[] = {difference.first, difference.second};
   for (auto [index, value] : llvm::zip_equal(indices, found.values)) {
     char bytes[8];
@@ -1184,6 +1226,18 @@ void Judge::recordDifference(const ConstantReader &reader, unsigned digit,
       return;
     }
     value = decodeNumber(type, bytes);
+  }
+  // Scaled numbers are what the layer works with; rounding could make two of
+  // them equal.
+  if (scaled) {
+    const auto *products =
+        reinterpret_cast<const double *>(scaled->folded->getBufferStart());
+    double first = products[difference.first];
+    double second = products[difference.second];
+    if (first != second) {
+      found.values[0] = first;
+      found.values[1] = second;
+    }
   }
   head.difference = std::move(found);
 }
@@ -1225,8 +1279,7 @@ void Judge::noteEvenParts(const Plan &plan) {
 }
 
 void Judge::testInvariance() {
-  llvm::Expected<ConstantReader> reader =
-      ConstantReader::open(weight->constant);
+  llvm::Expected<ConstantReader> reader = ConstantReader::open(getTested());
   if (!reader)
     return refuse(Rule::Constant, llvm::toString(reader.takeError()));
 
@@ -1266,10 +1319,6 @@ void Judge::testInvariance() {
     head.pooledAxes = plan->axes;
     head.evenMapAxes = plan->evenMapAxes;
     noteEvenParts(*plan);
-    if (reader->isSplat()) {
-      head.pooledWeight->splat = true;
-      head.pooledWeight->bytes.resize(pooledType.getIntOrFloatBitWidth() / 8);
-    }
     SmallVector<int64_t> ofWeight;
     for (int64_t axis : head.pooledAxes)
       if (!llvm::is_contained(head.evenMapAxes, axis))
@@ -1312,15 +1361,15 @@ void Judge::explainRefusal() {
   refuse(Rule::Invariance, text);
   if (!options.residual)
     return;
-  llvm::Expected<ConstantReader> reader =
-      ConstantReader::open(weight->constant);
+  const Constant &tested = scaled ? *scaled : weight->constant;
+  llvm::Expected<ConstantReader> reader = ConstantReader::open(tested);
   if (!reader) {
     llvm::consumeError(reader.takeError());
     return;
   }
   auto compute = [&](ArrayRef<unsigned> digits) -> std::optional<double> {
     llvm::Expected<double> residual = getResidual(
-        *reader, weight->constant.type.getElementType(), getDirections(digits));
+        *reader, tested.type.getElementType(), getDirections(digits));
     if (residual && std::isfinite(*residual))
       return *residual;
     if (!residual)
@@ -1365,6 +1414,9 @@ void Judge::checkFinite() {
                .str());
     return;
   }
+  if (losesDigits)
+    return refuse(Rule::Finite, "an element of the scaled and pooled weight is "
+                                "too small for its type");
   set(Rule::Finite, Outcome::Pass,
       "every element of the pooled weight is finite");
 }
@@ -1446,6 +1498,17 @@ bool Judge::readZeroPoints() {
 
 /// The verdict that the rules give.
 void Judge::conclude() {
+  const PooledWeight *written = head.pooledWeight && !head.pooledWeight->splat
+                                    ? &*head.pooledWeight
+                                    : nullptr;
+  static constexpr uint64_t kSlack = 256;
+  if (written && weight->constant.folded &&
+      written->bytes.size() > weight->constant.foldedFrom + kSlack)
+    refuse(Rule::Expression,
+           "the pooled weight would take " +
+               llvm::Twine(written->bytes.size()) +
+               " bytes, and what the old one is computed from takes " +
+               llvm::Twine(weight->constant.foldedFrom));
   // A weight of 8 bits becomes one of 32.
   if (head.pooledWeight && head.layer.isInteger() && head.positions < 4)
     refuse(Rule::Expression,
@@ -1504,7 +1567,7 @@ bool Judge::judge() {
     // The product of two computed values is no layer; a weight that callers
     // give or may replace is one.
     if (!isa<onnx::GemmOp>(head.layer.op) &&
-        !isComputedFromConstants(weightValue))
+        !isMadeFromConstants(weightValue, /*inputs=*/true))
       return false;
     refuse(Rule::Constant, "the weight is not constant: " + weightError);
     const std::optional<ValueFacts::Shape> &shape =

@@ -20,6 +20,11 @@ namespace headopt {
 std::optional<Constant> foldConstant(mlir::Value value, const ModelFacts &facts,
                                      std::string &whyNot);
 
+/// True when `value` depends on constants alone, however they are combined.
+/// With `inputs`, graph inputs of a fixed size count as constants: weights that
+/// callers give. Expressions of very many operators do not count.
+bool isMadeFromConstants(mlir::Value value, bool inputs);
+
 } // namespace headopt
 
 #endif // HEADOPT_ANALYSIS_CONSTANTFOLDER_H

@@ -10,9 +10,9 @@
 #include "headopt/Dialect/ONNX/IR/ONNX.h"
 #include "llvm/Support/Error.h"
 #include "llvm/Support/FileSystem.h"
+#include "llvm/Support/MemoryBuffer.h"
 #include <memory>
 #include <optional>
-#include <vector>
 
 namespace headopt {
 
@@ -29,7 +29,9 @@ struct Constant {
   mlir::Operation *op;
   /// Elements that were computed (ConstantFolder.h), as ConstantReader gives
   /// them.
-  std::shared_ptr<std::vector<char>> folded = nullptr;
+  std::shared_ptr<llvm::MemoryBuffer> folded = nullptr;
+  /// How many bytes the elements that they were computed from take.
+  uint64_t foldedFrom = 0;
 };
 
 /// Reads `value` as a constant. Nullopt, and the reason in `whyNot`, when it is
@@ -66,7 +68,7 @@ private:
   ConstantReader() = default;
 
   llvm::ArrayRef<char> memory;
-  std::shared_ptr<std::vector<char>> folded;
+  std::shared_ptr<llvm::MemoryBuffer> folded;
   std::string path;
   std::optional<llvm::sys::fs::file_t> file;
   uint64_t fileOffset = 0;
