@@ -47,7 +47,9 @@ public:
     shape.resize(raise.mapShape.size(), 1);
   }
 
-  void run();
+  /// Returns what takes the place of the node's result. The node stays, without
+  /// a use.
+  Value run();
 
 private:
   template <typename OpTy>
@@ -115,7 +117,7 @@ Value Writer::changeAxes(Value value, StringRef suffix, int64_t begin,
   return create<OpTy>(suffix, {value, axesInput});
 }
 
-void Writer::run() {
+Value Writer::run() {
   bool isPermuted = !llvm::is_sorted(raise.perm);
   numLeft = 1 + raise.flattenAxis.has_value() + isPermuted +
             (raise.numAdded != 0) + (raise.numDropped != 0);
@@ -139,7 +141,7 @@ void Writer::run() {
   old.replaceAllUsesWith(value);
   // The name lives on, and so does what the graph says of it.
   node->removeAttr("outs");
-  editor.eraseIfDead(old);
+  return value;
 }
 
 /// Decides how `average`, which is the result of `node`, is written; false, and
@@ -209,8 +211,18 @@ struct RaiseToGapPass : headopt::impl::RaiseToGapBase<RaiseToGapPass> {
     if (raises.empty())
       return markAllAnalysesPreserved();
     GraphEditor editor(getOperation());
-    for (const Raise &raise : raises)
-      Writer(raise, editor).run();
+    // The map of one may be the result of another, so that nothing goes before
+    // all are written.
+    llvm::SmallDenseMap<Value, Value> replaced;
+    for (Raise &raise : raises) {
+      if (Value other = replaced.lookup(raise.map))
+        raise.map = other;
+      Value value = Writer(raise, editor).run();
+      replaced[raise.node->getResult(0)] = value;
+    }
+    // In program order what goes with a node has been visited before it.
+    for (Raise &raise : raises)
+      editor.eraseIfDead(raise.node->getResult(0));
   }
 
   void consider(onnx::NodeOpInterface node, const GlobalAverage &average,

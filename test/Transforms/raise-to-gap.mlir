@@ -133,6 +133,39 @@ func.func @shared(%x: tensor<?x8x7x7xf32>) -> (tensor<?x8xf32>, tensor<?x8xf32>)
 
 // -----
 
+// The map of the second pool is the first mean, which goes.
+// CHECK-LABEL: func.func @map_is_raised
+// CHECK-SAME:    %[[X:.*]]: tensor<?x8x7x7xf32>
+// CHECK-NEXT:    %[[P:.*]] = onnx.GlobalAveragePool(%[[X]]) {outs = ["m"]}
+// CHECK-NEXT:    %[[R:.*]] = onnx.GlobalAveragePool(%[[P]]) {outs = ["r"]}
+// CHECK-NEXT:    return %[[R]]
+func.func @map_is_raised(%x: tensor<?x8x7x7xf32>) -> tensor<?x8x1x1xf32> {
+  %m = onnx.ReduceMean(%x) {axes = array<i64: 2, 3>, outs = ["m"]} : (tensor<?x8x7x7xf32>) -> tensor<?x8x1x1xf32>
+  %i = onnx.Identity(%m) : (tensor<?x8x1x1xf32>) -> tensor<?x8x1x1xf32>
+  %r = onnx.AveragePool(%i) {kernel_shape = array<i64: 1, 1>, outs = ["r"], strides = array<i64: 2, 2>} : (tensor<?x8x1x1xf32>) -> tensor<?x8x1x1xf32>
+  return %r : tensor<?x8x1x1xf32>
+}
+
+// -----
+
+// And where the second mean is written in terms of another map.
+// CHECK-LABEL: func.func @map_goes
+// CHECK-SAME:    %[[X:.*]]: tensor<?x8x7xf32>
+// CHECK:         onnx.GlobalAveragePool
+// CHECK-NOT:     onnx.ReduceMean
+// CHECK-NOT:     onnx.MatMul
+// CHECK:         return
+func.func @map_goes(%x: tensor<?x8x7xf32>) -> tensor<?x8x1xf32> {
+  %w = onnx.initializer "w" dense<1.0> : tensor<1x1xf32> -> tensor<1x1xf32>
+  %m = onnx.ReduceMean(%x) {axes = array<i64: 2>, outs = ["m"]} : (tensor<?x8x7xf32>) -> tensor<?x8x1xf32>
+  %n = onnx.MatMul(%m, %w) {outs = ["n"]} : (tensor<?x8x1xf32>, tensor<1x1xf32>) -> tensor<?x8x1xf32>
+  %i = onnx.Identity(%n) : (tensor<?x8x1xf32>) -> tensor<?x8x1xf32>
+  %r = onnx.GlobalAveragePool(%i) {outs = ["r"]} : (tensor<?x8x1xf32>) -> tensor<?x8x1xf32>
+  return %r : tensor<?x8x1xf32>
+}
+
+// -----
+
 // CHECK-LABEL: func.func @raised
 // CHECK-NEXT:    onnx.GlobalAveragePool
 // CHECK-NEXT:    onnx.Squeeze
