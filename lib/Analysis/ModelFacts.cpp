@@ -186,10 +186,11 @@ void ModelFacts::visit(Operation *op) {
               [&](Operation *op) { return inferView(op); })
           .Case([&](onnx::IdentityOp op) { return get(op.getInput()); })
           .Case([&](onnx::DropoutOp op) {
-            ValueFacts output = get(op.getData());
             std::string ignored;
-            if (!isInference(op, ignored))
-              output.varying.clear();
+            if (isInference(op, ignored))
+              return get(op.getData());
+            ValueFacts output;
+            output.shape = get(op.getData()).shape;
             return output;
           })
           .Case(
