@@ -408,6 +408,36 @@ ValueFacts ModelFacts::inferReduction(onnx::ReductionOpInterface op) {
 // Per-element operators
 //===----------------------------------------------------------------------===//
 
+/// `element` as a Cast to the type number `to` has it; nullopt when the type
+/// may not hold it.
+static std::optional<Extent> castTo(uint64_t to, const Extent &element) {
+  switch (to) {
+  case 1:  // FLOAT
+  case 6:  // INT32
+  case 7:  // INT64
+  case 11: // DOUBLE
+    return element;
+  case 9: // BOOL
+    if (element.isNumber())
+      return Extent(element.getNumber() != 0);
+    return std::nullopt;
+  case 2:  // UINT8
+  case 3:  // INT8
+  case 4:  // UINT16
+  case 5:  // INT16
+  case 10: // FLOAT16
+  case 12: // UINT32
+  case 13: // UINT64
+  case 16: // BFLOAT16
+    if (element.isNumber() && element.getNumber() >= 0 &&
+        element.getNumber() <= INT8_MAX)
+      return element;
+    return std::nullopt;
+  default:
+    return std::nullopt;
+  }
+}
+
 /// One element of the result of `op` from one element of each operand; nullopt
 /// when it is not known. Elements are whole numbers.
 static std::optional<Extent> combine(Operation *op,
@@ -422,8 +452,8 @@ static std::optional<Extent> combine(Operation *op,
   if (llvm::any_of(operands, [](const auto &x) { return !x.has_value(); }))
     return std::nullopt;
   const Extent &a = *operands.front();
-  if (isa<onnx::CastOp>(op))
-    return a;
+  if (auto cast = dyn_cast<onnx::CastOp>(op))
+    return castTo(cast.getTo(), a);
   if (operands.size() != 2)
     return operands.size() == 1 && isa<onnx::MaxOp, onnx::MinOp>(op)
                ? std::optional(a)
