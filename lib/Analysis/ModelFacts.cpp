@@ -914,16 +914,15 @@ ValueFacts ModelFacts::inferResize(Operation *op, Value input, Value scales,
     return result;
   size_t rank = in.shape->size();
   result.shape.emplace();
-  SmallVector<double> factors;
+  SmallVector<float> factors;
   std::string ignored;
   if (scaleList) {
     factors.assign(scaleList->begin(), scaleList->end());
   } else if (std::optional<Constant> constant =
                  scales ? getConstant(scales, ignored) : std::nullopt) {
     if (auto dense = dyn_cast<DenseElementsAttr>(constant->elements);
-        dense && isa<FloatType>(dense.getElementType()))
-      for (const APFloat &number : dense.getValues<APFloat>())
-        factors.push_back(number.convertToDouble());
+        dense && dense.getElementType().isF32())
+      factors.assign(dense.value_begin<float>(), dense.value_end<float>());
   }
   const std::optional<ValueFacts::Elements> none;
   const std::optional<ValueFacts::Elements> &target =
@@ -932,13 +931,17 @@ ValueFacts ModelFacts::inferResize(Operation *op, Value input, Value scales,
   auto policy = op->getAttrOfType<StringAttr>("keep_aspect_ratio_policy");
   bool exact = !policy || policy.getValue() == "stretch";
   for (auto [axis, extent] : llvm::enumerate(*in.shape)) {
+    // In f32, as ONNX and runtimes have it: 10 times the f32 next to 0.7 is 7.
+    float scaled = NAN;
+    if (factors.size() == rank && extent.isNumber())
+      scaled =
+          std::floor(static_cast<float>(extent.getNumber()) * factors[axis]);
     if (target && exact && axis < target->size() && (*target)[axis])
       result.shape->push_back(*(*target)[axis]);
     else if (factors.size() == rank && factors[axis] == 1)
       result.shape->push_back(extent);
-    else if (factors.size() == rank && extent.isNumber())
-      result.shape->push_back(
-          static_cast<int64_t>(std::floor(extent.getNumber() * factors[axis])));
+    else if (scaled >= 0 && scaled <= 1 << 24)
+      result.shape->push_back(static_cast<int64_t>(scaled));
     else
       result.shape->push_back(getNewSymbol());
     // Any interpolation of equal numbers is that number; each axis is worked on
