@@ -260,6 +260,15 @@ void ModelFacts::visit(Operation *op) {
 // Constants
 //===----------------------------------------------------------------------===//
 
+/// An element of an integer type; nullopt when it does not fit 64 bits.
+static std::optional<Extent> getWholeNumber(Type type, const APInt &number) {
+  if (!type.isUnsignedInteger())
+    return Extent(number.getSExtValue());
+  if (number.getActiveBits() > 63)
+    return std::nullopt;
+  return Extent(static_cast<int64_t>(number.getZExtValue()));
+}
+
 ValueFacts ModelFacts::inferConstant(Value value) {
   ValueFacts result;
   std::string ignored;
@@ -279,7 +288,7 @@ ValueFacts ModelFacts::inferConstant(Value value) {
   if (type.isInteger()) {
     result.elements.emplace();
     for (const APInt &number : dense.getValues<APInt>())
-      result.elements->push_back(Extent(number.getSExtValue()));
+      result.elements->push_back(getWholeNumber(type, number));
   } else if (isa<FloatType>(type)) {
     // Exporters do arithmetic on shapes in floating point, too.
     result.elements.emplace();
@@ -312,7 +321,8 @@ ValueFacts ModelFacts::inferConstantOfShape(onnx::ConstantOfShapeOp op) {
       count.getNumber() >= 0 && count.getNumber() <= kMaxElements &&
       fill.getElementType().isInteger() && !fill.getElementType().isInteger(1))
     result.elements.emplace(
-        count.getNumber(), Extent((*fill.value_begin<APInt>()).getSExtValue()));
+        count.getNumber(),
+        getWholeNumber(fill.getElementType(), *fill.value_begin<APInt>()));
   return result;
 }
 
