@@ -806,7 +806,7 @@ ValueFacts ModelFacts::inferConcat(onnx::ConcatOp op) {
   result.parts.clear();
   int64_t sum = 0;
   bool known = true;
-  for (Value input : op.getInputs()) {
+  for (auto [index, input] : llvm::enumerate(op.getInputs())) {
     const ValueFacts &part = get(input);
     if (!part.shape || static_cast<int64_t>(part.shape->size()) != rank)
       return ValueFacts();
@@ -827,9 +827,9 @@ ValueFacts ModelFacts::inferConcat(onnx::ConcatOp op) {
       result.parts.push_back({begin, sum, part.varying});
     }
     for (int64_t i = 0; i != rank; ++i)
-      if (!part.isEven(i) && input != op.getInputs().front())
+      if (!part.isEven(i) && index != 0)
         result.varying[i] = (*result.shape)[i];
-    if (input == op.getInputs().front())
+    if (index == 0)
       continue;
     if (result.elements && part.elements)
       llvm::append_range(*result.elements, *part.elements);
