@@ -17,6 +17,10 @@ using namespace headopt;
 /// Tensors of shape arithmetic are short; longer ones are data.
 static constexpr int64_t kMaxElements = 64;
 
+/// More parts than any model joins; a hostile one may double them again and
+/// again.
+static constexpr size_t kMaxParts = 4096;
+
 static Value presentOrNull(Value value) {
   return value && !isa<NoneType>(value.getType()) ? value : Value();
 }
@@ -840,13 +844,15 @@ ValueFacts ModelFacts::inferConcat(onnx::ConcatOp op) {
     (*result.shape)[axis] = known ? Extent(sum) : getNewSymbol();
     result.varying[axis] = (*result.shape)[axis];
   }
-  if (rank != 1)
+  if (rank != 1 ||
+      (result.elements &&
+       static_cast<int64_t>(result.elements->size()) > kMaxElements))
     result.elements.reset();
   bool differ = false;
   for (const ValueFacts::Part &part : result.parts)
     for (int64_t i = 0; i != rank; ++i)
       differ |= i != axis && part.varying[i].isNumber(1) && !result.isEven(i);
-  if (known && differ)
+  if (known && differ && result.parts.size() <= kMaxParts)
     result.partAxis = axis;
   return result;
 }
@@ -860,7 +866,9 @@ ValueFacts ModelFacts::inferExpand(onnx::ExpandOp op) {
   const ValueFacts &input = get(op.getInput());
   const ValueFacts &target = get(op.getShape());
   if (!input.shape || !target.shape || target.shape->size() != 1 ||
-      !target.shape->front().isNumber())
+      !target.shape->front().isNumber() ||
+      target.shape->front().getNumber() < 0 ||
+      target.shape->front().getNumber() > kMaxElements)
     return result;
   size_t length = target.shape->front().getNumber();
   size_t rank = std::max(input.shape->size(), length);
