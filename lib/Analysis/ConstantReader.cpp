@@ -122,8 +122,13 @@ std::optional<SmallVector<int64_t>> headopt::getConstantInts(Value value) {
   if (!dense)
     return std::nullopt;
   SmallVector<int64_t> result;
-  for (APInt number : dense.getValues<APInt>())
-    result.push_back(number.getSExtValue());
+  bool isUnsigned = dense.getElementType().isUnsignedInteger();
+  for (APInt number : dense.getValues<APInt>()) {
+    if (isUnsigned && number.getActiveBits() > 63)
+      return std::nullopt;
+    result.push_back(isUnsigned ? static_cast<int64_t>(number.getZExtValue())
+                                : number.getSExtValue());
+  }
   return result;
 }
 

@@ -13,6 +13,7 @@ using namespace headopt;
 Extent Extent::operator*(const Extent &other) const {
   Extent product;
   if (number == kOverflow || other.number == kOverflow ||
+      symbols.size() + other.symbols.size() > kMaxSymbols ||
       llvm::MulOverflow(number, other.number, product.number)) {
     product.number = kOverflow;
     return product;

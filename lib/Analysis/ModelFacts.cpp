@@ -17,6 +17,10 @@ using namespace headopt;
 /// Tensors of shape arithmetic are short; longer ones are data.
 static constexpr int64_t kMaxElements = 64;
 
+/// More parts than any model joins; a hostile one may double them again and
+/// again.
+static constexpr size_t kMaxParts = 4096;
+
 static Value presentOrNull(Value value) {
   return value && !isa<NoneType>(value.getType()) ? value : Value();
 }
@@ -217,12 +221,11 @@ void ModelFacts::visit(Operation *op) {
               [&](Operation *op) { return inferView(op); })
           .Case([&](onnx::IdentityOp op) { return get(op.getInput()); })
           .Case([&](onnx::DropoutOp op) {
-            ValueFacts output = get(op.getData());
             std::string ignored;
-            if (!isInference(op, ignored)) {
-              output.varying.clear();
-              output.partAxis.reset();
-            }
+            if (isInference(op, ignored))
+              return get(op.getData());
+            ValueFacts output;
+            output.shape = get(op.getData()).shape;
             return output;
           })
           .Case(
@@ -293,6 +296,15 @@ void ModelFacts::visit(Operation *op) {
 // Constants
 //===----------------------------------------------------------------------===//
 
+/// An element of an integer type; nullopt when it does not fit 64 bits.
+static std::optional<Extent> getWholeNumber(Type type, const APInt &number) {
+  if (!type.isUnsignedInteger())
+    return Extent(number.getSExtValue());
+  if (number.getActiveBits() > 63)
+    return std::nullopt;
+  return Extent(static_cast<int64_t>(number.getZExtValue()));
+}
+
 ValueFacts ModelFacts::inferConstant(Value value) {
   ValueFacts result;
   std::string ignored;
@@ -311,15 +323,8 @@ ValueFacts ModelFacts::inferConstant(Value value) {
     return result;
   if (type.isInteger()) {
     result.elements.emplace();
-    for (const APInt &number : dense.getValues<APInt>()) {
-      bool isUnsigned = type.isUnsignedInteger();
-      if (isUnsigned ? number.isIntN(63) : number.isSignedIntN(64))
-        result.elements->push_back(
-            Extent(isUnsigned ? static_cast<int64_t>(number.getZExtValue())
-                              : number.getSExtValue()));
-      else
-        result.elements->push_back(std::nullopt);
-    }
+    for (const APInt &number : dense.getValues<APInt>())
+      result.elements->push_back(getWholeNumber(type, number));
   } else if (isa<FloatType>(type)) {
     // Exporters do arithmetic on shapes in floating point, too.
     result.elements.emplace();
@@ -352,7 +357,8 @@ ValueFacts ModelFacts::inferConstantOfShape(onnx::ConstantOfShapeOp op) {
       count.getNumber() >= 0 && count.getNumber() <= kMaxElements &&
       fill.getElementType().isInteger() && !fill.getElementType().isInteger(1))
     result.elements.emplace(
-        count.getNumber(), Extent((*fill.value_begin<APInt>()).getSExtValue()));
+        count.getNumber(),
+        getWholeNumber(fill.getElementType(), *fill.value_begin<APInt>()));
   return result;
 }
 
@@ -449,6 +455,42 @@ ValueFacts ModelFacts::inferReduction(onnx::ReductionOpInterface op) {
 // Per-element operators
 //===----------------------------------------------------------------------===//
 
+/// `element` as a Cast to the type number `to` has it; nullopt when the type
+/// may not hold it.
+static std::optional<Extent> castTo(uint64_t to, const Extent &element) {
+  auto fits = [&](int64_t bound) {
+    return !element.isNumber() ||
+           (element.getNumber() >= -bound && element.getNumber() <= bound);
+  };
+  switch (to) {
+  case 1: // FLOAT
+    return fits(1 << 24) ? std::optional(element) : std::nullopt;
+  case 6: // INT32
+    return fits(INT32_MAX) ? std::optional(element) : std::nullopt;
+  case 7:  // INT64
+  case 11: // DOUBLE
+    return element;
+  case 9: // BOOL
+    if (element.isNumber())
+      return Extent(element.getNumber() != 0);
+    return std::nullopt;
+  case 2:  // UINT8
+  case 3:  // INT8
+  case 4:  // UINT16
+  case 5:  // INT16
+  case 10: // FLOAT16
+  case 12: // UINT32
+  case 13: // UINT64
+  case 16: // BFLOAT16
+    if (element.isNumber() && element.getNumber() >= 0 &&
+        element.getNumber() <= INT8_MAX)
+      return element;
+    return std::nullopt;
+  default:
+    return std::nullopt;
+  }
+}
+
 /// One element of the result of `op` from one element of each operand; nullopt
 /// when it is not known. Elements are whole numbers.
 static std::optional<Extent> combine(Operation *op,
@@ -463,8 +505,8 @@ static std::optional<Extent> combine(Operation *op,
   if (llvm::any_of(operands, [](const auto &x) { return !x.has_value(); }))
     return std::nullopt;
   const Extent &a = *operands.front();
-  if (isa<onnx::CastOp>(op))
-    return a;
+  if (auto cast = dyn_cast<onnx::CastOp>(op))
+    return castTo(cast.getTo(), a);
   if (operands.size() != 2)
     return operands.size() == 1 && isa<onnx::MaxOp, onnx::MinOp>(op)
                ? std::optional(a)
@@ -612,8 +654,11 @@ ValueFacts ModelFacts::inferPerElement(Operation *op) {
       }
       each.push_back((*operand->elements)[size == 1 ? 0 : i]);
     }
+    std::optional<Extent> element = combine(op, each);
+    // A Cast says itself to what type.
     result.elements->push_back(
-        store(combine(op, each), op->getResult(0).getType()));
+        isa<onnx::CastOp>(op) ? element
+                              : store(element, op->getResult(0).getType()));
   }
   return result;
 }
@@ -879,7 +924,7 @@ ValueFacts ModelFacts::inferConcat(onnx::ConcatOp op) {
   result.parts.clear();
   int64_t sum = 0;
   bool known = true;
-  for (Value input : op.getInputs()) {
+  for (auto [index, input] : llvm::enumerate(op.getInputs())) {
     const ValueFacts &part = get(input);
     if (!part.shape || static_cast<int64_t>(part.shape->size()) != rank)
       return ValueFacts();
@@ -900,9 +945,9 @@ ValueFacts ModelFacts::inferConcat(onnx::ConcatOp op) {
       result.parts.push_back({begin, sum, part.varying});
     }
     for (int64_t i = 0; i != rank; ++i)
-      if (!part.isEven(i) && input != op.getInputs().front())
+      if (!part.isEven(i) && index != 0)
         result.varying[i] = (*result.shape)[i];
-    if (input == op.getInputs().front())
+    if (index == 0)
       continue;
     if (result.elements && part.elements)
       llvm::append_range(*result.elements, *part.elements);
@@ -913,13 +958,15 @@ ValueFacts ModelFacts::inferConcat(onnx::ConcatOp op) {
     (*result.shape)[axis] = known ? Extent(sum) : getNewSymbol();
     result.varying[axis] = (*result.shape)[axis];
   }
-  if (rank != 1)
+  if (rank != 1 ||
+      (result.elements &&
+       static_cast<int64_t>(result.elements->size()) > kMaxElements))
     result.elements.reset();
   bool differ = false;
   for (const ValueFacts::Part &part : result.parts)
     for (int64_t i = 0; i != rank; ++i)
       differ |= i != axis && part.varying[i].isNumber(1) && !result.isEven(i);
-  if (known && differ)
+  if (known && differ && result.parts.size() <= kMaxParts)
     result.partAxis = axis;
   return result;
 }
@@ -933,7 +980,9 @@ ValueFacts ModelFacts::inferExpand(onnx::ExpandOp op) {
   const ValueFacts &input = get(op.getInput());
   const ValueFacts &target = get(op.getShape());
   if (!input.shape || !target.shape || target.shape->size() != 1 ||
-      !target.shape->front().isNumber())
+      !target.shape->front().isNumber() ||
+      target.shape->front().getNumber() < 0 ||
+      target.shape->front().getNumber() > kMaxElements)
     return result;
   size_t length = target.shape->front().getNumber();
   size_t rank = std::max(input.shape->size(), length);
@@ -997,16 +1046,15 @@ ValueFacts ModelFacts::inferResize(Operation *op, Value input, Value scales,
     return result;
   size_t rank = in.shape->size();
   result.shape.emplace();
-  SmallVector<double> factors;
+  SmallVector<float> factors;
   std::string ignored;
   if (scaleList) {
     factors.assign(scaleList->begin(), scaleList->end());
   } else if (std::optional<Constant> constant =
                  scales ? getConstant(scales, ignored) : std::nullopt) {
     if (auto dense = dyn_cast<DenseElementsAttr>(constant->elements);
-        dense && isa<FloatType>(dense.getElementType()))
-      for (const APFloat &number : dense.getValues<APFloat>())
-        factors.push_back(number.convertToDouble());
+        dense && dense.getElementType().isF32())
+      factors.assign(dense.value_begin<float>(), dense.value_end<float>());
   }
   const std::optional<ValueFacts::Elements> none;
   const std::optional<ValueFacts::Elements> &target =
@@ -1025,16 +1073,18 @@ ValueFacts ModelFacts::inferResize(Operation *op, Value input, Value scales,
   bool exact = !policy || policy.getValue() == "stretch";
   for (auto [axis, extent] : llvm::enumerate(*in.shape)) {
     size_t i = llvm::find(axes, static_cast<int64_t>(axis)) - axes.begin();
-    bool scaled = factors.size() == axes.size() && i < factors.size();
-    if (i == axes.size() || (scaled && factors[i] == 1))
+    bool isScaled = factors.size() == axes.size() && i < factors.size();
+    // In f32, as ONNX and runtimes have it: 10 times the f32 next to 0.7 is 7.
+    float scaled = NAN;
+    if (isScaled && extent.isNumber())
+      scaled = std::floor(static_cast<float>(extent.getNumber()) *
+                          static_cast<float>(factors[i]));
+    if (i == axes.size() || (isScaled && factors[i] == 1))
       result.shape->push_back(extent);
     else if (target && exact && i < target->size() && (*target)[i])
       result.shape->push_back(*(*target)[i]);
-    else if (scaled && extent.isNumber())
-      // In single precision, as ONNX and its runtimes multiply.
-      result.shape->push_back(static_cast<int64_t>(
-          std::floor(static_cast<float>(extent.getNumber()) *
-                     static_cast<float>(factors[i]))));
+    else if (scaled >= 0 && scaled <= 1 << 24)
+      result.shape->push_back(static_cast<int64_t>(scaled));
     else
       result.shape->push_back(getNewSymbol());
     // Any interpolation of equal numbers is that number; each axis is worked on

@@ -15,8 +15,9 @@ namespace headopt {
 
 /// An extent, or an element of a shape, as a product c * s1 * s2 ... of a
 /// number and of symbols: extents that only a run knows, each at least 0. Equal
-/// products are equal in every run. A product whose number does not fit 64 bits
-/// equals nothing, not even itself.
+/// products are equal in every run. A product whose number does not fit 64
+/// bits, or that has more symbols than any shape, equals nothing, not even
+/// itself.
 class Extent {
 public:
   Extent(int64_t number = 1) : number(number) {}
@@ -65,6 +66,8 @@ public:
 
 private:
   static constexpr int64_t kOverflow = INT64_MIN;
+  /// A hostile model may square a product again and again.
+  static constexpr size_t kMaxSymbols = 64;
 
   int64_t number;
   /// Ascending, as often as each is a factor.
