@@ -421,8 +421,14 @@ void Judge::explainRefusal() {
     return;
   }
   auto compute = [&](ArrayRef<unsigned> digits) -> std::optional<double> {
-    llvm::Expected<double> residual = getResidual(
-        *reader, tested.type.getElementType(), getDirections(digits));
+    llvm::Expected<double> residual =
+        zeroPoints.empty()
+            ? getResidual(*reader, tested.type.getElementType(),
+                          getDirections(digits))
+            : getResidual(*reader, tested.type.getElementType(),
+                          getDirections(digits), [&](uint64_t index) {
+                            return static_cast<double>(getZeroPoint(index));
+                          });
     if (residual && std::isfinite(*residual))
       return *residual;
     if (!residual)

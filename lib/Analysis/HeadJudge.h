@@ -132,6 +132,7 @@ private:
   void addToPooledWeight(uint64_t first, uint64_t count, const char *bytes);
   void addSplat(const char *bytes);
   void encodePooled(double sum, char *out);
+  int64_t getZeroPoint(uint64_t index) const;
   void addInteger(uint64_t place, uint64_t index, const char *bytes);
   void finishPooledWeight();
   bool foldTail();

@@ -127,23 +127,27 @@ void Judge::encodePooled(double sum, char *out) {
     losesDigits = true;
 }
 
-/// Integers are exact: the layer itself computes modulo 2^32.
-void Judge::addInteger(uint64_t place, uint64_t index, const char *bytes) {
-  Type type = weight->constant.type.getElementType();
+/// What an integer layer subtracts from the element `index` of its weight.
+int64_t Judge::getZeroPoint(uint64_t index) const {
+  if (zeroPoints.size() <= 1)
+    return zeroPoints.empty() ? 0 : zeroPoints.front();
   uint64_t output = 0;
   for (unsigned digit : weight->getOutputs()) {
     Direction direction = weight->getDirection(digit);
     output =
         output * direction.extent + index / direction.stride % direction.extent;
   }
-  int64_t zero = zeroPoints.empty()       ? 0
-                 : zeroPoints.size() == 1 ? zeroPoints.front()
-                                          : zeroPoints[output];
+  return zeroPoints[output];
+}
+
+/// Integers are exact: the layer itself computes modulo 2^32.
+void Judge::addInteger(uint64_t place, uint64_t index, const char *bytes) {
+  Type type = weight->constant.type.getElementType();
   char *at = head.pooledWeight->bytes.data() + place * sizeof(uint32_t);
   uint32_t sum;
   memcpy(&sum, at, sizeof(sum));
   sum += static_cast<uint32_t>(static_cast<int64_t>(decodeNumber(type, bytes)) -
-                               zero);
+                               getZeroPoint(index));
   memcpy(at, &sum, sizeof(sum));
 }
 

@@ -49,8 +49,11 @@ static std::string withSeparators(int64_t number) {
 /// What someone can do whose head L6 refuses.
 static std::vector<std::string> describeAlternatives(const Head &head) {
   int64_t rank = head.mapShape.size();
-  if (head.get(Rule::Invariance).outcome != Outcome::Fail || rank < 3 ||
-      rank > 5 ||
+  // In groups a convolution is none of these layers.
+  bool grouped = !head.layer.isMatrixProduct() &&
+                 !llvm::is_contained(head.layer.dataAxes, 1);
+  if (grouped || head.get(Rule::Invariance).outcome != Outcome::Fail ||
+      rank < 3 || rank > 5 ||
       llvm::any_of(ArrayRef(head.mapShape).drop_front(), ShapedType::isDynamic))
     return {};
   std::string kernel;
@@ -112,10 +115,15 @@ int64_t headopt::countParameters(Operation *module) {
     if (!isa<onnx::InitializerOp, onnx::ConstantOp, onnx::ConstantOfShapeOp>(
             op))
       return;
+    // What the constant itself says: values of functions have no types.
     auto type = dyn_cast<RankedTensorType>(op->getResult(0).getType());
+    Attribute value;
     if (auto init = dyn_cast<onnx::InitializerOp>(op))
-      if (TypedAttr elements = onnx::getElements(init.getValue()))
-        type = dyn_cast<RankedTensorType>(elements.getType());
+      value = init.getValue();
+    else if (auto constant = dyn_cast<onnx::ConstantOp>(op))
+      value = constant.getValueAttr();
+    if (TypedAttr elements = value ? onnx::getElements(value) : nullptr)
+      type = dyn_cast<RankedTensorType>(elements.getType());
     if (type && type.hasStaticShape() && isa<FloatType>(type.getElementType()))
       count += type.getNumElements();
   });

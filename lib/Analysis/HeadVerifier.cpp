@@ -36,7 +36,7 @@ public:
   /// `facts` may be null, once the model has changed. With `magnitudes` a
   /// product of data and constant weight gives sum |W| |f|.
   Evaluator(Value map, Tensor input, const ModelFacts *facts, bool magnitudes)
-      : facts(facts), magnitudes(magnitudes) {
+      : mapSource(map.getDefiningOp()), facts(facts), magnitudes(magnitudes) {
     // What the extents chosen for the map say of symbols.
     if (facts && facts->get(map).shape)
       for (auto [extent, number] :
@@ -82,6 +82,7 @@ private:
     return nullptr;
   }
 
+  Operation *mapSource;
   const ModelFacts *facts;
   llvm::DenseMap<unsigned, int64_t> symbols;
   bool magnitudes;
@@ -752,11 +753,13 @@ const Tensor *Evaluator::evaluate(Value value) {
     return &it->second;
   Operation *op = value.getDefiningOp();
   std::optional<Tensor> tensor = readConstant(value);
-  if (!tensor && op && op->getNumOperands())
+  if (!tensor && op && op != mapSource && op->getNumOperands())
     tensor = apply(op, cast<OpResult>(value).getResultNumber());
-  // A parameter that callers give may be any number.
+  // A parameter that callers give, or that comes with the map, may be any
+  // number.
   auto type = dyn_cast<RankedTensorType>(value.getType());
-  if (!op && type && type.hasStaticShape() && type.getNumElements() == 1)
+  if ((!op || op == mapSource) && type && type.hasStaticShape() &&
+      type.getNumElements() == 1)
     tensor = Tensor{SmallVector<int64_t>(type.getShape()),
                     {type.getElementType().isInteger() ? 3.0 : 0.75}};
   if (!tensor) {
@@ -850,7 +853,20 @@ llvm::Expected<HeadVerifier> HeadVerifier::create(const Head &head,
     add([&](int64_t i) { return (i % 2 ? -1e6 : 1e6) + normal(random); });
   }
 
-  for (const std::vector<double> &data : verifier.maps)
+  for (std::vector<double> &data : verifier.maps) {
+    // Not every function has a finite value everywhere; all have between 1/4
+    // and 3/4.
+    Evaluator attempt(verifier.map, Tensor{verifier.shape, data}, &facts,
+                      false);
+    const Tensor *first = attempt.evaluate(verifier.dense->getResult(0));
+    if (first &&
+        !llvm::all_of(first->data, [](double y) { return std::isfinite(y); })) {
+      double largest = 1e-300;
+      for (double x : data)
+        largest = std::max(largest, std::fabs(x));
+      for (double &x : data)
+        x = 0.25 + std::fabs(x) / largest / 2;
+    }
     for (bool magnitudes : {false, true}) {
       Tensor input{verifier.shape, data};
       Evaluator evaluator(verifier.map, input, &facts, magnitudes);
@@ -860,6 +876,7 @@ llvm::Expected<HeadVerifier> HeadVerifier::create(const Head &head,
       (magnitudes ? verifier.magnitudes : verifier.answers)
           .push_back(answer->data);
     }
+  }
   return verifier;
 }
 

@@ -285,8 +285,9 @@ struct Deviation {
 } // namespace
 
 /// Along one direction, groups are finished a stretch at a time.
-static llvm::Expected<double> getResidualAlong(const ConstantReader &weight,
-                                               Type type, Direction direction) {
+static llvm::Expected<double>
+getResidualAlong(const ConstantReader &weight, Type type, Direction direction,
+                 llvm::function_ref<double(uint64_t)> zeroPoint) {
   const Decoder decode(type);
   const uint64_t width = weight.getElementBytes();
   const uint64_t period = direction.getPeriod();
@@ -311,8 +312,10 @@ static llvm::Expected<double> getResidualAlong(const ConstantReader &weight,
         else if (llvm::Error err = weight.read(
                      outer + i * direction.stride + inner, count, piece.data()))
           return std::move(err);
+        uint64_t first = outer + i * direction.stride + inner;
         for (uint64_t j = 0; j != count; ++j)
-          deviation.add(groups[j], decode(bytes, j));
+          deviation.add(groups[j], decode(bytes, j) -
+                                       (zeroPoint ? zeroPoint(first + j) : 0));
       }
       for (const Group &group : groups)
         deviation.finish(group, direction.extent);
@@ -321,14 +324,15 @@ static llvm::Expected<double> getResidualAlong(const ConstantReader &weight,
   return deviation.getResidual();
 }
 
-llvm::Expected<double> headopt::getResidual(const ConstantReader &weight,
-                                            Type type,
-                                            ArrayRef<Direction> directions) {
+llvm::Expected<double>
+headopt::getResidual(const ConstantReader &weight, Type type,
+                     ArrayRef<Direction> directions,
+                     llvm::function_ref<double(uint64_t)> zeroPoint) {
   SmallVector<Direction> merged = mergeDirections(directions);
   if (weight.isSplat() || merged.empty())
     return 0.0;
   if (merged.size() == 1)
-    return getResidualAlong(weight, type, merged.front());
+    return getResidualAlong(weight, type, merged.front(), zeroPoint);
 
   const Decoder decode(type);
   uint64_t positions = 1;
@@ -356,7 +360,9 @@ llvm::Expected<double> headopt::getResidual(const ConstantReader &weight,
             groupIndex % d.stride + groupIndex / d.getPeriod() * d.stride;
       uint64_t length = std::min(count - i, run - index % run);
       for (uint64_t j = 0; j != length; ++j)
-        deviation.add(groups[groupIndex + j], decode(piece.data(), i + j));
+        deviation.add(groups[groupIndex + j],
+                      decode(piece.data(), i + j) -
+                          (zeroPoint ? zeroPoint(index + j) : 0));
       i += length;
     }
   }

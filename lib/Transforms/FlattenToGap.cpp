@@ -54,7 +54,10 @@ static Value repeatSteps(const Head &head, GraphEditor &editor) {
     // and they are the same elements.
     for (auto [old, other] : llvm::drop_begin(
              llvm::zip_equal(step->getResults(), repeated->getResults())))
-      old.replaceAllUsesWith(other);
+      old.replaceUsesWithIf(other, [](OpOperand &use) {
+        // An output of the graph keeps its name.
+        return !use.getOwner()->hasTrait<OpTrait::IsTerminator>();
+      });
     map = repeated->getResult(0);
   }
   return map;

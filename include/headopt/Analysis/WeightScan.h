@@ -71,10 +71,11 @@ llvm::Error forEachRepresentative(const ConstantReader &weight,
 /// ||W - mean W|| / ||W|| in the Frobenius norm, where each element is compared
 /// with the mean of those that share its coordinates except for `directions`;
 /// 0 when the weight does not vary along them, at most 1. `type` is the element
-/// type.
-llvm::Expected<double> getResidual(const ConstantReader &weight,
-                                   mlir::Type type,
-                                   llvm::ArrayRef<Direction> directions);
+/// type; `zeroPoint`, when there is one, gives what an element is less.
+llvm::Expected<double>
+getResidual(const ConstantReader &weight, mlir::Type type,
+            llvm::ArrayRef<Direction> directions,
+            llvm::function_ref<double(uint64_t index)> zeroPoint = nullptr);
 
 } // namespace headopt
 

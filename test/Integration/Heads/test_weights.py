@@ -28,13 +28,11 @@ from headopt import (
     Graph,
     as_matrix,
     assert_equivalent,
-    assert_not_a_head,
     assert_refused,
     assert_rewritten,
     assert_sound,
     assert_true_difference,
     assert_unchanged,
-    find_node,
     make_head,
     next_up,
     run,
@@ -58,7 +56,9 @@ def build(write, raw, weight, **how):
     def place(g, m):
         transposed = m.shape[0] == weight.shape[0]
         matrix = as_matrix(raw, list(range(1, raw.ndim)))
-        return write(g, np.array(matrix if transposed else matrix.T), transposed)
+        return write(
+            g, np.array(matrix if transposed else matrix.T), transposed
+        )
 
     return make_head(
         place=place,
@@ -508,9 +508,11 @@ def repeat(op, last):
     def write(g, m, transposed):
         c, p = (3, 8)
         few = m if transposed else m.T
-        few = few.reshape(OUTPUTS, p, c)[:, :1] if last else few.reshape(
-            OUTPUTS, c, p
-        )[:, :, :1]
+        few = (
+            few.reshape(OUTPUTS, p, c)[:, :1]
+            if last
+            else few.reshape(OUTPUTS, c, p)[:, :, :1]
+        )
         shape = [OUTPUTS, p, c] if last else [OUTPUTS, c, p]
         if not transposed:
             few, shape = few.transpose(1, 2, 0), [*shape[1:], OUTPUTS]
@@ -548,9 +550,7 @@ def test_repeated(tmp_path, op, last, dense):
 
     def uneven(g, m, transposed):
         by = factor.reshape(1, -1) if transposed else factor.reshape(-1, 1)
-        return g.node(
-            "Mul", [repeat(op, last)(g, m, transposed), g.init(by)]
-        )
+        return g.node("Mul", [repeat(op, last)(g, m, transposed), g.init(by)])
 
     twin = build(uneven, raw, raw * factor, dense=dense)
     entry = assert_refused(run(tmp_path, twin.model), "dense", "L6")
@@ -635,9 +635,7 @@ def test_the_file_does_not_grow(tmp_path, how):
         return g.node("Mul", [many, g.init(np.float32(0.5))])
 
     result = run(tmp_path, build(write, raw, weight).model)
-    before, after = (
-        p.stat().st_size for p in (result.source, result.target)
-    )
+    before, after = (p.stat().st_size for p in (result.source, result.target))
     assert after <= before + 1024, f"{before} bytes became {after}"
 
 
@@ -803,9 +801,7 @@ def test_constant_node_of_another_kind(tmp_path, how):
                 "Mul", [g.init(m), g.node("Constant", [], value_float=2.0)]
             )
         two = g.node("Constant", [], value_int=2)
-        return g.node(
-            "Mul", [g.init(m), g.node("Cast", [two], to=F32.onnx)]
-        )
+        return g.node("Mul", [g.init(m), g.node("Cast", [two], to=F32.onnx)])
 
     def read(raw):
         return raw if how == "value_floats" else raw * np.float32(2)
@@ -906,9 +902,7 @@ def test_operator_that_is_not_read(tmp_path):
     it.
     """
     raw = abs(even())
-    head = build(
-        lambda g, m, t: g.node("Sqrt", [g.init(m)]), raw, np.sqrt(raw)
-    )
+    head = build(lambda g, m, t: g.node("Sqrt", [g.init(m)]), raw, np.sqrt(raw))
     result = run(tmp_path, head.model)
     if result.rewritten:
         assert_rewritten(result, head)
@@ -1022,9 +1016,7 @@ def test_option_changes_nothing_else(tmp_path):
     """Bias and other inputs with a default stay what they are."""
     head = make_head()
     model = head.model
-    bias = next(
-        i for i in model.graph.initializer if i.name.startswith("bias")
-    )
+    bias = next(i for i in model.graph.initializer if i.name.startswith("bias"))
     model.graph.input.append(
         onnx.helper.make_tensor_value_info(bias.name, bias.data_type, bias.dims)
     )
