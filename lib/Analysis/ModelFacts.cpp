@@ -29,14 +29,12 @@ static Value operandOrNull(Operation::operand_range operands, unsigned i) {
   return i < operands.size() ? presentOrNull(operands[i]) : Value();
 }
 
-/// `element` as a tensor of `type` holds it; nullopt where it would be another
-/// number. Symbols are extents of tensors in memory, taken to be exact in types
-/// of 32 bits and more.
-static std::optional<Extent> store(std::optional<Extent> element, Type type) {
-  auto tensor = dyn_cast<TensorType>(type);
-  if (!element || !tensor)
+/// `element` as a number of type `inner` (may be null: unknown); nullopt where
+/// it would be another number. Symbols are extents of tensors in memory, taken
+/// to be exact in types of 32 bits and more.
+static std::optional<Extent> store(std::optional<Extent> element, Type inner) {
+  if (!element || !inner)
     return std::nullopt;
-  Type inner = tensor.getElementType();
   unsigned width = inner.isIntOrFloat() ? inner.getIntOrFloatBitWidth() : 0;
   if (!element->isNumber())
     return width >= 32 ? element : std::nullopt;
@@ -51,6 +49,60 @@ static std::optional<Extent> store(std::optional<Extent> element, Type type) {
                   ? number >= 0 && (width == 64 || llvm::isUIntN(width, number))
                   : width == 64 || llvm::isIntN(width, number);
   return fits ? element : std::nullopt;
+}
+
+/// The element type with the number `to` in ONNX; null for those in which no
+/// shape arithmetic is done.
+static Type getElementType(uint64_t to, MLIRContext *context) {
+  Builder b(context);
+  switch (to) {
+  case 1: // FLOAT
+    return b.getF32Type();
+  case 2: // UINT8
+    return b.getIntegerType(8, /*isSigned=*/false);
+  case 3: // INT8
+    return b.getI8Type();
+  case 4: // UINT16
+    return b.getIntegerType(16, /*isSigned=*/false);
+  case 5: // INT16
+    return b.getI16Type();
+  case 6: // INT32
+    return b.getI32Type();
+  case 7: // INT64
+    return b.getI64Type();
+  case 9: // BOOL
+    return b.getI1Type();
+  case 11: // DOUBLE
+    return b.getF64Type();
+  case 12: // UINT32
+    return b.getIntegerType(32, /*isSigned=*/false);
+  case 13: // UINT64
+    return b.getIntegerType(64, /*isSigned=*/false);
+  default:
+    return nullptr;
+  }
+}
+
+/// The type of elements of the first result of `op`, which ONNX defines by
+/// those of its operands.
+static Type inferElementType(Operation *op, const ModelFacts &facts) {
+  MLIRContext *context = op->getContext();
+  if (auto cast = dyn_cast<onnx::CastOp>(op))
+    return getElementType(cast.getTo(), context);
+  if (isa<onnx::ShapeOp, onnx::SizeOp>(op))
+    return IntegerType::get(context, 64);
+  if (isa<onnx::EqualOp, onnx::GreaterOp, onnx::LessOp>(op))
+    return IntegerType::get(context, 1);
+  if (isa<onnx::WhereOp>(op))
+    return facts.get(op->getOperand(1)).elementType;
+  if (op->getNumOperands() != 0 &&
+      (op->hasTrait<onnx::PerElement>() ||
+       isa<onnx::IdentityOp, onnx::FlattenOp, onnx::ReshapeOp, onnx::SqueezeOp,
+           onnx::UnsqueezeOp, onnx::TransposeOp, onnx::GatherOp,
+           onnx::GatherNDOp, onnx::SliceOp, onnx::ConcatOp, onnx::ExpandOp,
+           onnx::TileOp, onnx::ReductionOpInterface>(op)))
+    return facts.get(op->getOperand(0)).elementType;
+  return nullptr;
 }
 
 //===----------------------------------------------------------------------===//
@@ -159,8 +211,18 @@ ModelFacts::ModelFacts(Operation *module) {
   });
 }
 
+/// The element type of the first result of `op`: what the file says, or what
+/// follows from the operands.
+Type ModelFacts::getKnownElementType(Operation *op) const {
+  if (auto type = dyn_cast<TensorType>(op->getResult(0).getType()))
+    return type.getElementType();
+  return inferElementType(op, *this);
+}
+
 /// Adds what the type says and makes the parts fit each other.
 void ModelFacts::record(Value value, ValueFacts found) {
+  if (auto type = dyn_cast<TensorType>(value.getType()))
+    found.elementType = type.getElementType();
   if (auto type = dyn_cast<RankedTensorType>(value.getType())) {
     if (found.shape &&
         static_cast<int64_t>(found.shape->size()) != type.getRank())
@@ -287,6 +349,8 @@ void ModelFacts::visit(Operation *op) {
               return inferPerElement(op);
             return ValueFacts();
           });
+  if (!inferred.elementType)
+    inferred.elementType = getKnownElementType(op);
   record(result, std::move(inferred));
   for (Value other : op->getResults().drop_front())
     record(other, {});
@@ -311,6 +375,7 @@ ValueFacts ModelFacts::inferConstant(Value value) {
   std::optional<Constant> constant = getConstant(value, ignored);
   if (!constant)
     return result;
+  result.elementType = constant->type.getElementType();
   result.shape.emplace(constant->type.getShape().begin(),
                        constant->type.getShape().end());
   auto dense = dyn_cast<DenseElementsAttr>(constant->elements);
@@ -352,6 +417,9 @@ ValueFacts ModelFacts::inferConstantOfShape(onnx::ConstantOfShapeOp op) {
   auto fill = op.getValueAttr() ? dyn_cast_or_null<DenseElementsAttr>(
                                       onnx::getElements(op.getValueAttr()))
                                 : nullptr;
+  // Without a value it is filled with zeros in f32.
+  result.elementType =
+      fill ? fill.getElementType() : Float32Type::get(op->getContext());
   Extent count = multiply(*result.shape);
   if (fill && fill.getNumElements() == 1 && count.isNumber() &&
       count.getNumber() >= 0 && count.getNumber() <= kMaxElements &&
@@ -446,7 +514,7 @@ ValueFacts ModelFacts::inferReduction(onnx::ReductionOpInterface op) {
       product = product && element ? std::optional(*product * *element)
                                    : std::nullopt;
     result.elements =
-        ValueFacts::Elements{store(product, op->getResult(0).getType())};
+        ValueFacts::Elements{store(product, getKnownElementType(op))};
   }
   return result;
 }
@@ -454,42 +522,6 @@ ValueFacts ModelFacts::inferReduction(onnx::ReductionOpInterface op) {
 //===----------------------------------------------------------------------===//
 // Per-element operators
 //===----------------------------------------------------------------------===//
-
-/// `element` as a Cast to the type number `to` has it; nullopt when the type
-/// may not hold it.
-static std::optional<Extent> castTo(uint64_t to, const Extent &element) {
-  auto fits = [&](int64_t bound) {
-    return !element.isNumber() ||
-           (element.getNumber() >= -bound && element.getNumber() <= bound);
-  };
-  switch (to) {
-  case 1: // FLOAT
-    return fits(1 << 24) ? std::optional(element) : std::nullopt;
-  case 6: // INT32
-    return fits(INT32_MAX) ? std::optional(element) : std::nullopt;
-  case 7:  // INT64
-  case 11: // DOUBLE
-    return element;
-  case 9: // BOOL
-    if (element.isNumber())
-      return Extent(element.getNumber() != 0);
-    return std::nullopt;
-  case 2:  // UINT8
-  case 3:  // INT8
-  case 4:  // UINT16
-  case 5:  // INT16
-  case 10: // FLOAT16
-  case 12: // UINT32
-  case 13: // UINT64
-  case 16: // BFLOAT16
-    if (element.isNumber() && element.getNumber() >= 0 &&
-        element.getNumber() <= INT8_MAX)
-      return element;
-    return std::nullopt;
-  default:
-    return std::nullopt;
-  }
-}
 
 /// One element of the result of `op` from one element of each operand; nullopt
 /// when it is not known. Elements are whole numbers.
@@ -505,8 +537,8 @@ static std::optional<Extent> combine(Operation *op,
   if (llvm::any_of(operands, [](const auto &x) { return !x.has_value(); }))
     return std::nullopt;
   const Extent &a = *operands.front();
-  if (auto cast = dyn_cast<onnx::CastOp>(op))
-    return castTo(cast.getTo(), a);
+  if (isa<onnx::CastOp>(op))
+    return a;
   if (operands.size() != 2)
     return operands.size() == 1 && isa<onnx::MaxOp, onnx::MinOp>(op)
                ? std::optional(a)
@@ -654,11 +686,8 @@ ValueFacts ModelFacts::inferPerElement(Operation *op) {
       }
       each.push_back((*operand->elements)[size == 1 ? 0 : i]);
     }
-    std::optional<Extent> element = combine(op, each);
-    // A Cast says itself to what type.
     result.elements->push_back(
-        isa<onnx::CastOp>(op) ? element
-                              : store(element, op->getResult(0).getType()));
+        store(combine(op, each), getKnownElementType(op)));
   }
   return result;
 }

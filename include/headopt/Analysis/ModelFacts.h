@@ -29,6 +29,8 @@ struct ValueFacts {
   using Shape = llvm::SmallVector<Extent, 4>;
   using Elements = llvm::SmallVector<std::optional<Extent>, 4>;
 
+  /// Of the elements, where it follows from operators: not every file says it.
+  mlir::Type elementType;
   /// Nullopt when not even the rank is known.
   std::optional<Shape> shape;
   /// Row-major; nullopt when the value is no small tensor of whole numbers, and
@@ -85,6 +87,7 @@ public:
 
 private:
   Extent getNewSymbol() { return Extent::getSymbol(numSymbols++); }
+  mlir::Type getKnownElementType(mlir::Operation *op) const;
   void record(mlir::Value value, ValueFacts facts);
   void visit(mlir::Operation *op);
 
