@@ -190,6 +190,9 @@ ConstantReader::~ConstantReader() {
 llvm::Error ConstantReader::read(uint64_t first, uint64_t count,
                                  char *into) const {
   uint64_t bytes = count * elementBytes;
+  // An empty tensor may have no memory at all.
+  if (bytes == 0)
+    return llvm::Error::success();
   if (splat) {
     for (uint64_t i = 0; i != count; ++i)
       memcpy(into + i * elementBytes, memory.data(), elementBytes);

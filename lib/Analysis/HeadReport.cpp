@@ -264,8 +264,11 @@ static std::string formatOutcome(const HeadReportEntry &head) {
   for (auto [i, rule] : llvm::enumerate(head.rules))
     if (rule.outcome == Outcome::Fail && text.empty())
       text = (getLabel(static_cast<Rule>(i)) + ": " + rule.text).str();
+  // A weight that is nearly even is not even.
   if (head.residual)
-    text += llvm::formatv(" (residual {0:f3})", *head.residual);
+    text += *head.residual != 0 && *head.residual < 0.0005
+                ? llvm::formatv(" (residual {0:e1})", *head.residual).str()
+                : llvm::formatv(" (residual {0:f3})", *head.residual).str();
   if (head.parametersIfPooled &&
       head.parametersIfPooled < head.parametersBefore)
     text += llvm::formatv("; pooled: {0} instead of {1} parameters",
