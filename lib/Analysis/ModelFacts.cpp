@@ -526,8 +526,13 @@ static std::optional<Extent> combine(Operation *op,
 
 ValueFacts ModelFacts::inferPerElement(Operation *op) {
   ValueFacts result;
-  // Before opset 7 the second operand is laid out by attributes.
+  // Before opset 7 the second operand is laid out by attributes, and slopes are
+  // of channels.
   if (op->hasAttr("broadcast") || op->hasAttr("axis"))
+    return result;
+  if (auto prelu = dyn_cast<onnx::PReluOp>(op);
+      prelu && onnx::getOpsetVersion(op).value_or(7) < 7 &&
+      !isScalar(prelu.getB()))
     return result;
   SmallVector<const ValueFacts *> operands;
   size_t rank = 0;

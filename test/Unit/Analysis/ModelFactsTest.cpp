@@ -666,6 +666,24 @@ TEST_F(ModelFactsTest, BroadcastsOfOldOpsetsAreNotRead) {
   EXPECT_EQ(shape(), "unknown");
 }
 
+TEST_F(ModelFactsTest, SlopesOfOldOpsetsAreOfChannels) {
+  auto prelu = [&](StringRef slope, int opset) {
+    infer("%x: tensor<?x1x1x1xf32>",
+          ints("%s", "1, 4, 4, 4") +
+              "%m = onnx.Expand(%x, %s) : (tensor<?x1x1x1xf32>, !u) -> !u\n"
+              "%b = onnx.Constant() {value = " +
+              slope +
+              "} : () -> !u\n"
+              "%0 = onnx.PRelu(%m, %b) : (!u, !u) -> !u",
+          opset);
+    return even();
+  };
+  const char *four = "dense<[1.0, 2.0, 3.0, 4.0]> : tensor<4xf32>";
+  EXPECT_EQ(prelu(four, 7), "1 2");
+  EXPECT_EQ(prelu(four, 6), "");
+  EXPECT_EQ(prelu("dense<0.5> : tensor<1xf32>", 6), "1 2 3");
+}
+
 TEST_F(ModelFactsTest, GenericNodesAreUnknown) {
   infer(kMaps,
         evenMap() + "%0 = onnx.node \"Pad\"(%m) : (!u) -> tensor<?x8x5x7xf32>");
