@@ -597,12 +597,13 @@ static std::optional<Extent> combine(Operation *op,
 
 ValueFacts ModelFacts::inferPerElement(Operation *op) {
   ValueFacts result;
-  // Before opset 7 the second operand is laid out by attributes, and that of
-  // PRelu along the channels.
-  std::optional<int64_t> opset = onnx::getOpsetVersion(op);
-  if (op->hasAttr("broadcast") || op->hasAttr("axis") ||
-      (isa<onnx::PReluOp>(op) && opset && *opset < 7 &&
-       !isScalar(op->getOperand(1))))
+  // Before opset 7 the second operand is laid out by attributes, and slopes are
+  // of channels.
+  if (op->hasAttr("broadcast") || op->hasAttr("axis"))
+    return result;
+  if (auto prelu = dyn_cast<onnx::PReluOp>(op);
+      prelu && onnx::getOpsetVersion(op).value_or(7) < 7 &&
+      !isScalar(prelu.getB()))
     return result;
   SmallVector<const ValueFacts *> operands;
   size_t rank = 0;

@@ -410,6 +410,12 @@ TEST_F(ModelFactsTest, WhereOfAnUnknownElementOfTheCondition) {
             "%m = onnx.Equal(%s, %k) : (!u, !u) -> !u\n"
             "%0 = onnx.Where(%m, %k, %l) : (!u, !u, !u) -> !u");
   EXPECT_EQ(elements(), "5 4");
+  infer("%x: tensor<?x8xf32>",
+        "%s = onnx.Shape(%x) : (tensor<?x8xf32>) -> !u\n" + ints("%k", "5, 3") +
+            ints("%l", "6, 4") +
+            "%m = onnx.Equal(%s, %k) : (!u, !u) -> !u\n"
+            "%0 = onnx.Where(%m, %k, %l) : (!u, !u, !u) -> !u");
+  EXPECT_EQ(elements(), "_ 4");
 }
 
 TEST_F(ModelFactsTest, LongListsAreData) {
@@ -598,6 +604,18 @@ TEST_F(ModelFactsTest, PerElementKeepsWhatAllOperandsHave) {
   EXPECT_EQ(even(), "2 3");
 }
 
+TEST_F(ModelFactsTest, TwoOperandsMayVaryInDifferentPlaces) {
+  // 8 different slices each, of 192, but not in the same places.
+  infer(kMaps, evenMap() +
+                   "%t = onnx.Transpose(%m) {perm = array<i64: 0, 2, 3, 1>} : "
+                   "(!u) -> !u\n"
+                   "%a = onnx.Flatten(%m) : (!u) -> !u\n"
+                   "%b = onnx.Flatten(%t) : (!u) -> !u\n"
+                   "%0 = onnx.Add(%a, %b) : (!u, !u) -> !u");
+  EXPECT_EQ(shape(), "s0 192");
+  EXPECT_EQ(varying(), "s0 192");
+}
+
 TEST_F(ModelFactsTest, PerElementBroadcasts) {
   auto add = [&](StringRef a, StringRef b) {
     std::string arguments =
@@ -651,6 +669,24 @@ TEST_F(ModelFactsTest, BroadcastsOfOldOpsetsAreNotRead) {
                     "i64} : (!u, !u) -> !u",
         6);
   EXPECT_EQ(shape(), "unknown");
+}
+
+TEST_F(ModelFactsTest, SlopesOfOldOpsetsAreOfChannels) {
+  auto prelu = [&](StringRef slope, int opset) {
+    infer("%x: tensor<?x1x1x1xf32>",
+          ints("%s", "1, 4, 4, 4") +
+              "%m = onnx.Expand(%x, %s) : (tensor<?x1x1x1xf32>, !u) -> !u\n"
+              "%b = onnx.Constant() {value = " +
+              slope +
+              "} : () -> !u\n"
+              "%0 = onnx.PRelu(%m, %b) : (!u, !u) -> !u",
+          opset);
+    return even();
+  };
+  const char *four = "dense<[1.0, 2.0, 3.0, 4.0]> : tensor<4xf32>";
+  EXPECT_EQ(prelu(four, 7), "1 2");
+  EXPECT_EQ(prelu(four, 6), "");
+  EXPECT_EQ(prelu("dense<0.5> : tensor<1xf32>", 6), "1 2 3");
 }
 
 TEST_F(ModelFactsTest, GenericNodesAreUnknown) {
@@ -967,6 +1003,11 @@ TEST_F(ModelFactsTest, ConcatHasParts) {
   EXPECT_EQ(shape(), "s0 16 4 6");
   EXPECT_EQ(even(), "2 3");
   EXPECT_EQ(parts(), "none");
+  // One even map behind another: two slices at most, but not one.
+  infer(kMaps, evenMap() + "%0 = onnx.Concat(%m, %m) {axis = 2 : i64} : (!u, "
+                           "!u) -> !u");
+  EXPECT_EQ(shape(), "s0 8 8 6");
+  EXPECT_EQ(varying(), "s0 8 8 1");
   // Along an even axis the whole varies, each part does not.
   infer(kMaps, evenMap() + "%0 = onnx.Concat(%m, %v) {axis = 2 : i64} : (!u, "
                            "tensor<?x8x4x6xf32>) -> !u");
@@ -981,6 +1022,11 @@ TEST_F(ModelFactsTest, ConcatOfParts) {
                            "!u) -> !u");
   EXPECT_EQ(shape(), "s0 24 4 6");
   EXPECT_EQ(parts(), "axis 1: [0, 8) 2 3 [8, 16) [16, 24) 2 3");
+  infer(kMaps, evenMap() + "%c = onnx.Concat(%m, %v) {axis = 1 : i64} : (!u, "
+                           "tensor<?x8x4x6xf32>) -> !u\n"
+                           "%0 = onnx.Concat(%m, %c) {axis = 1 : i64} : (!u, "
+                           "!u) -> !u");
+  EXPECT_EQ(parts(), "axis 1: [0, 8) 2 3 [8, 16) 2 3 [16, 24)");
   // Along another axis they are none.
   infer(kMaps, evenMap() + "%c = onnx.Concat(%m, %v) {axis = 1 : i64} : (!u, "
                            "tensor<?x8x4x6xf32>) -> !u\n"
