@@ -85,7 +85,6 @@ std::optional<std::vector<double>> Matcher::read(Value value,
 std::optional<Step> Matcher::matchBinary(Operation *op) const {
   if (op->hasAttr("broadcast") || op->hasAttr("axis"))
     return std::nullopt;
-  std::string ignored;
   for (unsigned i : {1u, 0u}) {
     bool perFeature = false;
     std::optional<std::vector<double>> numbers =

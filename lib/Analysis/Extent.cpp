@@ -5,6 +5,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "headopt/Analysis/Extent.h"
+#include "llvm/ADT/STLExtras.h"
 #include "llvm/Support/MathExtras.h"
 #include <algorithm>
 
@@ -26,8 +27,7 @@ Extent Extent::operator*(const Extent &other) const {
 std::optional<Extent> Extent::divideBy(const Extent &divisor) const {
   if (number == kOverflow || divisor.number == kOverflow ||
       divisor.number == 0 || number % divisor.number != 0 ||
-      !std::includes(symbols.begin(), symbols.end(), divisor.symbols.begin(),
-                     divisor.symbols.end()))
+      !llvm::includes(symbols, divisor.symbols))
     return std::nullopt;
   Extent quotient(number / divisor.number);
   std::set_difference(symbols.begin(), symbols.end(), divisor.symbols.begin(),

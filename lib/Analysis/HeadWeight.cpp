@@ -6,6 +6,7 @@
 
 #include "HeadJudge.h"
 #include "headopt/Analysis/ConstantFolder.h"
+#include "llvm/ADT/bit.h"
 #include "llvm/Support/FormatVariadic.h"
 #include <cmath>
 
@@ -30,7 +31,7 @@ std::optional<Weight> headopt::readWeight(const DenseLayer &layer,
                                   constant->type.getShape().end()));
   for (Operation *step : path) {
     if (!map.apply(step, facts, ShapedType::kDynamic, whyNot)) {
-      whyNot = describe(step) + " in front of it: " + whyNot;
+      whyNot.insert(0, describe(step) + " in front of it: ");
       return std::nullopt;
     }
   }
@@ -311,7 +312,8 @@ bool Judge::isTailEven(unsigned digit) const {
   for (const std::vector<double> &parameters : tail->scaleParameters)
     for (int64_t k = 0; k != numFeatures; ++k) {
       int64_t first = k - k / stride % extent * stride;
-      if (memcmp(&parameters[k], &parameters[first], sizeof(double)) != 0)
+      if (llvm::bit_cast<uint64_t>(parameters[k]) !=
+          llvm::bit_cast<uint64_t>(parameters[first]))
         return false;
     }
   return true;

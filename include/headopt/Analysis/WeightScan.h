@@ -43,7 +43,8 @@ struct Difference {
 using RepresentativeSink =
     llvm::function_ref<void(uint64_t first, uint64_t count, const char *bytes)>;
 
-/// True for an element of which a scan does not ask anything.
+/// True for an element of which a scan does not ask anything. The answer must
+/// not depend on the coordinate along the direction that is tested.
 using Exemption = llvm::function_ref<bool(uint64_t index)>;
 
 /// Looks for two elements that differ along `direction`, comparing bits (so
