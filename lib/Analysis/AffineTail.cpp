@@ -167,8 +167,6 @@ std::optional<AffineTail> headopt::matchAffineTail(Value data,
     return std::nullopt;
   Matcher matcher(numFeatures, facts);
   AffineTail tail;
-  tail.scales.assign(numFeatures, 1.0);
-  tail.shifts.assign(numFeatures, 0.0);
   // What was read up to the last operator with a parameter for each feature;
   // single numbers before it are no obstacle to anybody.
   std::optional<AffineTail> found;
@@ -188,6 +186,11 @@ std::optional<AffineTail> headopt::matchAffineTail(Value data,
     std::optional<Step> step = matcher.match(op);
     if (!step)
       break;
+    // Most layers have nothing of the kind before them.
+    if (tail.scales.empty()) {
+      tail.scales.assign(numFeatures, 1.0);
+      tail.shifts.assign(numFeatures, 0.0);
+    }
     for (int64_t k = 0; k != numFeatures; ++k) {
       // s (s' h + t') + t
       tail.shifts[k] += tail.scales[k] * step->shift[k];

@@ -90,10 +90,6 @@ void AxisMap::reduce(ArrayRef<int64_t> axes, bool keep) {
   views.push_back(std::move(to));
 }
 
-static Value presentOrNull(Value value) {
-  return value && !isa<NoneType>(value.getType()) ? value : Value();
-}
-
 /// The target of a reshape: nullopt for an extent that is whatever remains (a
 /// -1, or one that nobody knows). `from` has the extents of the input.
 static std::optional<SmallVector<std::optional<Extent>>>
@@ -286,12 +282,7 @@ bool AxisMap::apply(Operation *op, const ModelFacts &facts, int64_t lastExtent,
             return true;
           })
           .Case([&](onnx::TransposeOp transpose) {
-            SmallVector<int64_t> perm;
-            if (std::optional<ArrayRef<int64_t>> given = transpose.getPerm())
-              perm.assign(given->begin(), given->end());
-            else
-              for (int64_t i = rank; i-- > 0;)
-                perm.push_back(i);
+            SmallVector<int64_t> perm = transpose.getPermutation(rank);
             if (static_cast<int64_t>(perm.size()) != rank) {
               whyNot = "its perm does not have the rank of its input";
               return false;
@@ -308,7 +299,7 @@ bool AxisMap::apply(Operation *op, const ModelFacts &facts, int64_t lastExtent,
             return true;
           })
           .Case([&](onnx::SqueezeOp squeeze) {
-            Value input = presentOrNull(squeeze.getAxesInput());
+            Value input = onnx::presentOrNull(squeeze.getAxesInput());
             SmallVector<bool> drop(rank, false);
             if (squeeze.getAxes() || input) {
               std::optional<SmallVector<int64_t>> axes =
@@ -347,7 +338,7 @@ bool AxisMap::apply(Operation *op, const ModelFacts &facts, int64_t lastExtent,
             return true;
           })
           .Case([&](onnx::UnsqueezeOp unsqueeze) {
-            Value input = presentOrNull(unsqueeze.getAxesInput());
+            Value input = onnx::presentOrNull(unsqueeze.getAxesInput());
             std::optional<ArrayRef<int64_t>> attr = unsqueeze.getAxes();
             size_t added = attr ? attr->size() : 0;
             if (!attr && input && facts.get(input).elements)

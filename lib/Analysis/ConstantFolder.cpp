@@ -100,10 +100,6 @@ static uint64_t getStoredBytes(const Constant &constant) {
   return single ? width : constant.type.getNumElements() * width;
 }
 
-static bool isFloat(Type type) {
-  return type.isF16() || type.isBF16() || type.isF32() || type.isF64();
-}
-
 /// Distances between neighbours along each axis of a row-major tensor.
 static SmallVector<uint64_t> getStrides(ArrayRef<int64_t> shape) {
   SmallVector<uint64_t> strides(shape.size(), 1);
@@ -246,12 +242,7 @@ std::optional<Constant> Folder::foldView(Operation *op, const Constant &input) {
     return result;
   }
   int64_t rank = input.type.getRank();
-  SmallVector<int64_t> perm;
-  if (std::optional<ArrayRef<int64_t>> given = transpose.getPerm())
-    perm.assign(given->begin(), given->end());
-  else
-    perm.assign(llvm::reverse(llvm::seq<int64_t>(0, rank)).begin(),
-                llvm::reverse(llvm::seq<int64_t>(0, rank)).end());
+  SmallVector<int64_t> perm = transpose.getPermutation(rank);
   if (static_cast<int64_t>(perm.size()) != rank ||
       !llvm::all_of(llvm::seq<int64_t>(0, rank), [&](int64_t axis) {
         return llvm::is_contained(perm, axis);
@@ -273,8 +264,8 @@ std::optional<Constant> Folder::foldCast(onnx::CastOp op,
                                          const Constant &input) {
   auto type = dyn_cast<TensorType>(op.getOutput().getType());
   Type from = input.type.getElementType();
-  if (!type || !isFloat(type.getElementType()) ||
-      (!isFloat(from) && !from.isInteger()))
+  if (!type || !isDecodedFloat(type.getElementType()) ||
+      (!isDecodedFloat(from) && !from.isInteger()))
     return fail("it is cast to a type that is not read");
   Type element = type.getElementType();
   if (element == from)
@@ -292,7 +283,7 @@ std::optional<Constant> Folder::foldCast(onnx::CastOp op,
 std::optional<Constant> Folder::foldBinary(Operation *op, const Constant &a,
                                            const Constant &b) {
   Type element = a.type.getElementType();
-  if (!isFloat(element) || element != b.type.getElementType())
+  if (!isDecodedFloat(element) || element != b.type.getElementType())
     return fail("it is computed in a type that is not read");
   // Before opset 7 the second operand is laid out by attributes.
   if (op->hasAttr("broadcast") || op->hasAttr("axis"))
@@ -345,7 +336,7 @@ std::optional<Constant> Folder::foldDequantize(onnx::DequantizeLinearOp op,
   }
   auto type = dyn_cast<TensorType>(op.getY().getType());
   Type element = type ? type.getElementType() : scale->type.getElementType();
-  if (!isFloat(element) || !isFloat(scale->type.getElementType()))
+  if (!isDecodedFloat(element) || !isDecodedFloat(scale->type.getElementType()))
     return fail("it is dequantised to a type that is not read");
   std::optional<Buffer> data = load(input), scales = load(*scale);
   std::optional<Buffer> zeros;

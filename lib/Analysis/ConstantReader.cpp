@@ -230,6 +230,15 @@ template <typename T> static T load(const char *bytes) {
   return value;
 }
 
+bool headopt::isDecodedFloat(Type type) {
+  return type.isF16() || type.isBF16() || type.isF32() || type.isF64();
+}
+
+double headopt::getUnitRoundoff(Type type) {
+  return std::ldexp(1.0, -static_cast<int>(APFloat::semanticsPrecision(
+                             cast<FloatType>(type).getFloatSemantics())));
+}
+
 double headopt::decodeFloat(Type type, const char *bytes) {
   if (type.isF32())
     return load<float>(bytes);
@@ -254,7 +263,7 @@ double headopt::decodeFloat(Type type, const char *bytes) {
 }
 
 double headopt::decodeNumber(Type type, const char *bytes) {
-  if (type.isF16() || type.isBF16() || type.isF32() || type.isF64())
+  if (isDecodedFloat(type))
     return decodeFloat(type, bytes);
   unsigned width = type.getIntOrFloatBitWidth();
   uint64_t bits = 0;

@@ -67,16 +67,12 @@ static Type getElementType(Value value) {
   return type ? type.getElementType() : Type();
 }
 
-static bool isFloat(Type type) {
-  return type.isF16() || type.isBF16() || type.isF32() || type.isF64();
-}
-
 /// What all elements of the constant `value` are, if they are the same in every
 /// bit.
 static std::optional<Factor> readUniform(Value value, const ModelFacts &facts) {
   std::string ignored;
   std::optional<Constant> constant = foldConstant(value, facts, ignored);
-  if (!constant || !isFloat(constant->type.getElementType()) ||
+  if (!constant || !isDecodedFloat(constant->type.getElementType()) ||
       constant->type.getNumElements() == 0)
     return std::nullopt;
   llvm::Expected<ConstantReader> reader = ConstantReader::open(*constant);
@@ -336,7 +332,7 @@ static std::optional<Step> readScale(Operation *op, const ModelFacts &facts) {
     const std::optional<ValueFacts::Shape> &shape = facts.get(data).shape;
     // It must not add axes. Quotients of integers are rounded.
     Type type = getElementType(number);
-    if (!shape || !facts.isScalar(number) || !type || !isFloat(type) ||
+    if (!shape || !facts.isScalar(number) || !type || !isDecodedFloat(type) ||
         facts.get(number).shape->size() > shape->size())
       continue;
     Step step{Step::Scale, op, data};
@@ -397,7 +393,7 @@ static std::optional<Step> readStep(Value value, const ModelFacts &facts) {
   if (!op || value != op->getResult(0) || op->getNumOperands() == 0)
     return std::nullopt;
   Type type = getElementType(value);
-  bool mayBeFloat = !type || isFloat(type);
+  bool mayBeFloat = !type || isDecodedFloat(type);
   auto step =
       llvm::TypeSwitch<Operation *, std::optional<Step>>(op)
           .Case<onnx::ReduceMeanOp, onnx::ReduceSumOp>(

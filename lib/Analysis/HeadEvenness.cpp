@@ -69,12 +69,8 @@ bool Judge::isPartlyEven(unsigned digit, size_t view) const {
 /// True for an element of the weight that may vary along `digit`, since the
 /// part of the map that it is multiplied with does not.
 bool Judge::isExempt(unsigned digit, uint64_t index) const {
-  uint64_t coordinate = 0;
-  for (unsigned weightDigit : aligned.find(*partDigit)->second) {
-    Direction direction = weight->getDirection(weightDigit);
-    coordinate = coordinate * direction.extent +
-                 index / direction.stride % direction.extent;
-  }
+  uint64_t coordinate =
+      weight->getCoordinate(aligned.find(*partDigit)->second, index);
   return llvm::any_of(parts, [&](const Part &part) {
     return coordinate >= part.begin && coordinate < part.end &&
            part.even.contains(digit);
@@ -204,9 +200,9 @@ Found Judge::scanFully(const ConstantReader &reader, const Plan &plan,
   bool single = merged.size() == 1 && sums.empty() && !head.layer.isInteger();
   bool failed = false;
   for (Direction direction : merged) {
-    Found found = single
-                      ? findDifference(reader, direction, 0, collect, context)
-                      : findDifference(reader, direction, 0, nullptr, context);
+    Found found = findDifference(
+        reader, direction, 0,
+        single ? RepresentativeSink(collect) : RepresentativeSink(), context);
     if (!found)
       return found.takeError();
     failed |= found->has_value();
@@ -263,12 +259,8 @@ void Judge::recordDifference(const ConstantReader &reader, unsigned digit,
   WeightDifference found;
   found.axis = axis;
   auto coordinate = [&](ArrayRef<unsigned> weightDigits) {
-    int64_t value = 0;
-    for (unsigned weightDigit : weightDigits) {
-      Direction d = weight->getDirection(weightDigit);
-      value = value * d.extent + difference.second / d.stride % d.extent;
-    }
-    return value;
+    return static_cast<int64_t>(
+        weight->getCoordinate(weightDigits, difference.second));
   };
   found.output = coordinate(weight->getOutputs());
   for (size_t i = 1; i != view.size(); ++i) {

@@ -51,6 +51,17 @@ struct Weight {
       stride *= extent;
     return {stride, getExtent(digit)};
   }
+  /// Where the element `index` of the constant lies along `digits` together.
+  uint64_t getCoordinate(llvm::ArrayRef<unsigned> digits,
+                         uint64_t index) const {
+    uint64_t coordinate = 0;
+    for (unsigned digit : digits) {
+      Direction direction = getDirection(digit);
+      coordinate = coordinate * direction.extent +
+                   index / direction.stride % direction.extent;
+    }
+    return coordinate;
+  }
   /// Extents of weights are numbers.
   uint64_t getExtent(unsigned digit) const {
     return map.getDigit(digit).extent.getNumber();

@@ -119,11 +119,8 @@ void Judge::encodePooled(double sum, char *out) {
   // its numbers loses none; scales may come to that.
   if (!scaled)
     return;
-  double unit =
-      std::ldexp(1.0, -static_cast<int>(APFloat::semanticsPrecision(
-                          cast<FloatType>(pooledType).getFloatSemantics())));
   double rounded = decodeFloat(pooledType, out);
-  if (std::fabs(rounded - sum) > unit * std::fabs(sum))
+  if (std::fabs(rounded - sum) > getUnitRoundoff(pooledType) * std::fabs(sum))
     losesDigits = true;
 }
 
@@ -131,13 +128,7 @@ void Judge::encodePooled(double sum, char *out) {
 int64_t Judge::getZeroPoint(uint64_t index) const {
   if (zeroPoints.size() <= 1)
     return zeroPoints.empty() ? 0 : zeroPoints.front();
-  uint64_t output = 0;
-  for (unsigned digit : weight->getOutputs()) {
-    Direction direction = weight->getDirection(digit);
-    output =
-        output * direction.extent + index / direction.stride % direction.extent;
-  }
-  return zeroPoints[output];
+  return zeroPoints[weight->getCoordinate(weight->getOutputs(), index)];
 }
 
 /// Integers are exact: the layer itself computes modulo 2^32.

@@ -61,7 +61,7 @@ private:
   Result normalize(onnx::BatchNormalizationOp op);
   Result quantize(Operation *op);
   Result quantizeDynamically(const Tensor &in, unsigned result);
-  Result contract(Operation *op, Value data, Value weight, StringRef equation,
+  Result contract(Value data, Value weight, StringRef equation,
                   double factor = 1);
   Result multiplyIntegers(onnx::MatMulIntegerOp op);
   Result convolve(onnx::ConvOp op);
@@ -254,12 +254,7 @@ std::optional<Tensor> Evaluator::applyView(Operation *op, const Tensor &in) {
         return out;
       })
       .Case([&](onnx::TransposeOp op) {
-        SmallVector<int64_t> perm;
-        for (int64_t i = rank; i-- > 0;)
-          perm.push_back(i);
-        if (op.getPerm())
-          perm.assign(op.getPerm()->begin(), op.getPerm()->end());
-        return transpose(in, perm);
+        return transpose(in, op.getPermutation(rank));
       })
       .Case([&](onnx::SqueezeOp op) {
         std::optional<SmallVector<int64_t>> axes =
@@ -560,9 +555,8 @@ std::optional<Tensor> Evaluator::applyReduction(onnx::ReductionOpInterface op,
 //===----------------------------------------------------------------------===//
 
 /// Sums over all labels of `equation` that its output does not have.
-std::optional<Tensor> Evaluator::contract(Operation *op, Value dataValue,
-                                          Value weightValue, StringRef equation,
-                                          double factor) {
+std::optional<Tensor> Evaluator::contract(Value dataValue, Value weightValue,
+                                          StringRef equation, double factor) {
   const Tensor *data = evaluate(dataValue);
   const Tensor *weight = evaluate(weightValue);
   if (!data || !weight)
@@ -708,7 +702,7 @@ std::optional<Tensor> Evaluator::apply(Operation *op, unsigned result) {
       return std::nullopt;
     std::string equation = einsum.getEquation().str();
     llvm::erase(equation, ' ');
-    return contract(op, einsum.getInputs()[0], einsum.getInputs()[1], equation);
+    return contract(einsum.getInputs()[0], einsum.getInputs()[1], equation);
   }
   const Tensor *in = evaluate(op->getOperand(0));
   if (!in)
@@ -732,12 +726,12 @@ std::optional<Tensor> Evaluator::apply(Operation *op, unsigned result) {
       })
       .Case([&](onnx::GemmOp op) {
         bool transposed = op.getTransB().value_or(0) != 0;
-        return contract(op, op.getA(), op.getB(),
+        return contract(op.getA(), op.getB(),
                         transposed ? "nk,ok->no" : "nk,ko->no",
                         op.getAlpha() ? op.getAlpha()->convertToDouble() : 1);
       })
       .Case([&](onnx::MatMulOp op) {
-        return contract(op, op.getA(), op.getB(), "nk,ko->no");
+        return contract(op.getA(), op.getB(), "nk,ko->no");
       })
       .Case([&](onnx::BatchNormalizationOp op) { return normalize(op); })
       .Case([&](onnx::ConvOp op) { return convolve(op); })
@@ -785,10 +779,8 @@ llvm::Expected<HeadVerifier> HeadVerifier::create(const Head &head,
     verifier.use = &*verifier.dense->use_begin();
   verifier.map = head.featureMap;
   Type type = head.pooledWeight->type.getElementType();
-  if (auto floating = dyn_cast<FloatType>(type))
-    verifier.unitRoundoff =
-        std::ldexp(1.0, -static_cast<int>(APFloat::semanticsPrecision(
-                            floating.getFloatSemantics())));
+  if (isa<FloatType>(type))
+    verifier.unitRoundoff = getUnitRoundoff(type);
 
   // Two samples; axes of unknown extent have what the weight leaves.
   int64_t rest = head.numFeatures;

@@ -139,7 +139,7 @@ void Judge::checkType() {
   if (head.layer.isInteger())
     return set(Rule::Type, Outcome::Pass,
                "sums of integers are exact, modulo 2^32 as the layer's own");
-  if (type.isF16() || type.isBF16() || type.isF32() || type.isF64())
+  if (isDecodedFloat(type))
     return set(Rule::Type, Outcome::Pass, "floating-point elements");
   refuse(Rule::Type,
          llvm::formatv("the elements are {0}; sums and means of them are not "

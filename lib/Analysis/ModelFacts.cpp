@@ -21,12 +21,8 @@ static constexpr int64_t kMaxElements = 64;
 /// again.
 static constexpr size_t kMaxParts = 4096;
 
-static Value presentOrNull(Value value) {
-  return value && !isa<NoneType>(value.getType()) ? value : Value();
-}
-
 static Value operandOrNull(Operation::operand_range operands, unsigned i) {
-  return i < operands.size() ? presentOrNull(operands[i]) : Value();
+  return i < operands.size() ? onnx::presentOrNull(operands[i]) : Value();
 }
 
 /// `element` as a number of type `inner` (may be null: unknown); nullopt where
@@ -134,7 +130,7 @@ ModelFacts::getAxes(std::optional<ArrayRef<int64_t>> attr, Value input,
   SmallVector<int64_t> axes;
   if (attr)
     axes.assign(attr->begin(), attr->end());
-  else if (!presentOrNull(input))
+  else if (!onnx::presentOrNull(input))
     return std::nullopt;
   else if (std::optional<SmallVector<int64_t>> numbers = getNumbers(input))
     axes = *numbers;
@@ -158,7 +154,7 @@ ModelFacts::getReducedAxes(onnx::ReductionOpInterface op) const {
     return std::nullopt;
   int64_t rank = data.shape->size();
   std::optional<SmallVector<int64_t>> axes = SmallVector<int64_t>();
-  if (op.getAxes() || presentOrNull(op.getAxesInput()))
+  if (op.getAxes() || onnx::presentOrNull(op.getAxesInput()))
     axes = getAxes(op.getAxes(), op.getAxesInput(), rank);
   if (axes && axes->empty() && op.getNoopWithEmptyAxes().value_or(0) == 0)
     axes = llvm::to_vector(llvm::seq<int64_t>(0, rank));
@@ -329,8 +325,8 @@ void ModelFacts::visit(Operation *op) {
           })
           .Case([&](onnx::UpsampleOp op) {
             return inferResize(op, op.getX(),
-                               presentOrNull(op.getScalesInput()), Value(),
-                               op.getScales(), /*crops=*/false);
+                               onnx::presentOrNull(op.getScalesInput()),
+                               Value(), op.getScales(), /*crops=*/false);
           })
           .Case<onnx::ConvOp, onnx::MaxPoolOp, onnx::AveragePoolOp>(
               [&](Operation *op) { return inferWindow(op); })
@@ -461,10 +457,7 @@ ValueFacts ModelFacts::inferView(Operation *op) {
     }
     if (auto transpose = dyn_cast<onnx::TransposeOp>(op);
         transpose && input.partAxis) {
-      SmallVector<int64_t> perm(
-          llvm::reverse(llvm::seq<int64_t>(0, input.shape->size())));
-      if (std::optional<ArrayRef<int64_t>> given = transpose.getPerm())
-        perm.assign(given->begin(), given->end());
+      SmallVector<int64_t> perm = transpose.getPermutation(input.shape->size());
       result.partAxis =
           llvm::find(perm, static_cast<int64_t>(*input.partAxis)) -
           perm.begin();

@@ -81,6 +81,13 @@ private:
 /// f32, f64 or an 8-bit float. Exact up to 2^53.
 double decodeNumber(mlir::Type type, const char *bytes);
 
+/// True for f16, bf16, f32 and f64: the types that decodeFloat and encodeFloat
+/// take.
+bool isDecodedFloat(mlir::Type type);
+
+/// The largest relative error of rounding to such a type: 2^-24 for f32.
+double getUnitRoundoff(mlir::Type type);
+
 /// The number of an element of type f16, bf16, f32 or f64 with the bytes at
 /// `bytes`. Exact.
 double decodeFloat(mlir::Type type, const char *bytes);

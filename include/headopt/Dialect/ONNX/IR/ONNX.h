@@ -64,6 +64,12 @@ mlir::TypedAttr getElements(mlir::Attribute attr);
 // Questions about the model around an operation
 //===----------------------------------------------------------------------===//
 
+/// `value`, or null when it is null or stands for an input that is left out.
+inline mlir::Value presentOrNull(mlir::Value value) {
+  return value && !mlir::isa<mlir::NoneType>(value.getType()) ? value
+                                                              : mlir::Value();
+}
+
 /// The IR version of the model that `op` is in; 0 when the module has no
 /// `onnx.model`.
 int64_t getIRVersion(mlir::Operation *op);

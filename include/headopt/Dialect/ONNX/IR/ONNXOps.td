@@ -217,6 +217,15 @@ def ONNX_TransposeOp : ONNX_Node<"Transpose",
     (ins ONNX_Value:$data, OptionalAttr<DenseI64ArrayAttr>:$perm),
     (outs ONNX_Value:$transposed)> {
   let summary = "permutes axes; without `perm` reverses them";
+  let extraAccessors = [{
+    /// `perm` as given, not checked, or the reversal of `rank` axes.
+    ::llvm::SmallVector<int64_t> getPermutation(int64_t rank) {
+      if (::std::optional<::llvm::ArrayRef<int64_t>> given = getPerm())
+        return ::llvm::SmallVector<int64_t>(*given);
+      return ::llvm::to_vector(
+          ::llvm::reverse(::llvm::seq<int64_t>(0, rank)));
+    }
+  }];
 }
 
 def ONNX_IdentityOp : ONNX_Node<"Identity",
