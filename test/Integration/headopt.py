@@ -255,6 +255,24 @@ class Graph:
             attributes["broadcast"] = 1
         return self.node("Gemm", inputs, output, name, **attributes)
 
+    def define(self, name, body, inputs=("map",), attributes=(), defaults=()):
+        """The model-local function local::name with the nodes of ``body``, whose
+        result is called answer.
+        """
+        self.imports.append(("local", 1))
+        function = helper.make_function(
+            "local",
+            name,
+            list(inputs),
+            ["answer"],
+            body.nodes,
+            [helper.make_opsetid("", body.opset)],
+            list(attributes),
+            list(defaults),
+        )
+        self.functions.append(function)
+        return function
+
     def graph(self):
         """The GraphProto, as a subgraph wants it."""
         return helper.make_graph(

@@ -339,9 +339,8 @@ def expand_computed(g, s):
     return g.node("Expand", [x, shape])
 
 
-@accepts()
-def expand_where_minus_one(g, s):
-    """As torch writes x.expand(-1, -1, 4, 5): ones where the shape says -1."""
+def where_minus_one(g):
+    """As torch writes the shape of x.expand(-1, -1, 4, 5): ones where it says -1."""
     wanted = g.constant(np.array([-1, -1, H, W], np.int64))
     ones = g.node(
         "ConstantOfShape",
@@ -349,22 +348,19 @@ def expand_where_minus_one(g, s):
         value=numpy_helper.from_array(np.array([1], np.int64)),
     )
     minus = g.node("Mul", [ones, g.constant(np.array(-1, np.int64))])
-    shape = g.node("Where", [g.node("Equal", [wanted, minus]), ones, wanted])
-    return g.node("Expand", [pixel(g, s), shape])
+    return g.node("Where", [g.node("Equal", [wanted, minus]), ones, wanted])
+
+
+@accepts()
+def expand_where_minus_one(g, s):
+    """As torch writes x.expand(-1, -1, 4, 5): ones where the shape says -1."""
+    return g.node("Expand", [pixel(g, s), where_minus_one(g)])
 
 
 @rejects()
 def expand_where_minus_one_of_a_map(g, s):
     """The same spelling over a map that has its positions."""
-    wanted = g.constant(np.array([-1, -1, H, W], np.int64))
-    ones = g.node(
-        "ConstantOfShape",
-        [g.constant(np.array([4], np.int64))],
-        value=numpy_helper.from_array(np.array([1], np.int64)),
-    )
-    minus = g.node("Mul", [ones, g.constant(np.array(-1, np.int64))])
-    shape = g.node("Where", [g.node("Equal", [wanted, minus]), ones, wanted])
-    return g.node("Expand", [pixel(g, s, extents=(H, W)), shape])
+    return g.node("Expand", [pixel(g, s, extents=(H, W)), where_minus_one(g)])
 
 
 @accepts()

@@ -15,7 +15,7 @@ from fractions import Fraction
 import numpy as np
 import onnx
 import pytest
-from onnx import TensorProto, helper
+from onnx import TensorProto
 
 from headopt import (
     F16,
@@ -1383,17 +1383,7 @@ def test_in_a_local_function(tmp_path, uneven):
     matrix = weights(5, EXTENTS).reshape(5, -1)
     body.gemm([s, body.constant(matrix)], "answer", "dense", transB=1)
     g = Graph()
-    g.imports.append(("local", 1))
-    g.functions.append(
-        helper.make_function(
-            "local",
-            "head",
-            ["map"],
-            ["answer"],
-            body.nodes,
-            [helper.make_opsetid("", 17)],
-        )
-    )
+    g.define("head", body)
     g.node("head", [g.input("x", ["N", *EXTENTS])], "y", domain="local")
     g.output("y", ["N", 5])
     result = run(tmp_path, g.model(), "--verify")

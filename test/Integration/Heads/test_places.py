@@ -303,6 +303,18 @@ def test_map_is_made_in_the_branch(tmp_path, where):
     both(result, ["a_d"])
 
 
+def layer(name, value, weight):
+    """A branch of one layer, on a flat value of the outer graph."""
+
+    def make(g):
+        b = Inner(name)
+        b.node("MatMul", [value, b.init(matrix(weight))], f"{name}_out", name)
+        b.output(f"{name}_out")
+        return b
+
+    return make
+
+
 @pytest.mark.parametrize("used", ["branch", "both", "output"])
 def test_flat_value_is_captured(tmp_path, used):
     """The Flatten is in the outer graph; it goes only when nobody reads it."""
@@ -315,16 +327,9 @@ def test_flat_value_is_captured(tmp_path, used):
         if used == "output":
             g.output("f", ["N", SIZE])
 
-    def inner(name, weight):
-        def make(g):
-            b = Inner(name)
-            b.node("MatMul", ["f", b.init(matrix(weight))], f"{name}_out", name)
-            b.output(f"{name}_out")
-            return b
-
-        return make
-
-    g = conditional(inner("a", EVEN), inner("b", EVEN[::-1]), build)
+    g = conditional(
+        layer("a", "f", EVEN), layer("b", "f", EVEN[::-1]), build
+    )
     result = run(tmp_path, g.model(), "--verify")
     names = (["outer"] if used == "both" else []) + ["a", "b"]
     both(result, names, exact=["f"])
@@ -340,16 +345,7 @@ def test_function_between_is_captured(tmp_path):
     def build(g):
         g.node("Tanh", [flat(g, "x", "f")], "t")
 
-    def inner(name, weight):
-        def make(g):
-            b = Inner(name)
-            b.node("MatMul", ["t", b.init(matrix(weight))], f"{name}_out", name)
-            b.output(f"{name}_out")
-            return b
-
-        return make
-
-    g = conditional(inner("a", EVEN), inner("b", UNEVEN), build)
+    g = conditional(layer("a", "t", EVEN), layer("b", "t", UNEVEN), build)
     result = run(tmp_path, g.model(), "--verify")
     both(result, ["a"])
 
@@ -365,16 +361,7 @@ def test_scaled_value_is_captured(tmp_path, even):
         s = g.node("Mul", [flat(g, "x", "f"), g.init(scale)])
         g.node("Add", [s, g.init(np.linspace(-1, 1, SIZE).astype("f"))], "t")
 
-    def inner(name, weight):
-        def make(g):
-            b = Inner(name)
-            b.node("MatMul", ["t", b.init(matrix(weight))], f"{name}_out", name)
-            b.output(f"{name}_out")
-            return b
-
-        return make
-
-    g = conditional(inner("a", EVEN), inner("b", UNEVEN), build)
+    g = conditional(layer("a", "t", EVEN), layer("b", "t", UNEVEN), build)
     result = run(tmp_path, g.model(), "--verify")
     both(result, ["a"] if even else [], times=3)
 
@@ -752,18 +739,7 @@ def function_model(
     (its attributes).
     """
     g = Graph(body.opset, 10)
-    g.imports.append(("local", 1))
-    function = helper.make_function(
-        "local",
-        "head",
-        list(inputs),
-        ["answer"],
-        body.nodes,
-        [helper.make_opsetid("", body.opset)],
-        list(attributes),
-        list(defaults),
-    )
-    g.functions.append(described(function, shape))
+    described(g.define("head", body, inputs, attributes, defaults), shape)
     g.input("x", ["N", *shape])
     for i, call in enumerate(calls):
         g.node("head", ["x"], f"y{i}", f"call{i}", "local", **call)
@@ -805,16 +781,7 @@ def test_function_of_several_shapes(tmp_path, known):
         "MatMul", [flat(body, x), body.constant(matrix())], "answer", "dense"
     )
     g = Graph(ir=10)
-    g.imports.append(("local", 1))
-    function = helper.make_function(
-        "local",
-        "head",
-        ["map"],
-        ["answer"],
-        body.nodes,
-        [helper.make_opsetid("", 17)],
-    )
-    g.functions.append(described(function))
+    described(g.define("head", body))
     for i, extents in enumerate([(3, 2, 4), (6, 2, 2), (24, 1, 1), (2, 3, 4)]):
         g.input(f"x{i}", ["N", *extents])
         g.node("head", [f"x{i}"], f"y{i}", domain="local")
@@ -1009,16 +976,7 @@ def test_head_in_a_branch_of_a_function(tmp_path):
         branches[name] = inner.graph()
     body.node("If", ["condition"], "answer", **branches)
     g = Graph(ir=10)
-    g.imports.append(("local", 1))
-    function = helper.make_function(
-        "local",
-        "head",
-        ["map", "condition"],
-        ["answer"],
-        body.nodes,
-        [helper.make_opsetid("", 17)],
-    )
-    g.functions.append(described(function))
+    described(g.define("head", body, ["map", "condition"]))
     g.input("x", ["N", *EXTENTS])
     c = g.input("condition", [], TensorProto.BOOL)
     g.node("head", ["x", c], "y", domain="local")
@@ -1060,17 +1018,7 @@ def test_function_makes_the_map(tmp_path):
     body = Graph()
     body.node("Relu", ["map"], "answer")
     g = Graph()
-    g.imports.append(("local", 1))
-    g.functions.append(
-        helper.make_function(
-            "local",
-            "front",
-            ["map"],
-            ["answer"],
-            body.nodes,
-            [helper.make_opsetid("", 17)],
-        )
-    )
+    g.define("front", body)
     x = g.input("x", ["N", *EXTENTS])
     m = g.node("front", [x], "m", domain="local")
     g.node("MatMul", [flat(g, m), g.init(matrix())], "y", "dense")
@@ -1088,17 +1036,7 @@ def test_function_named_like_an_operator(tmp_path):
     body.node("Transpose", ["map"], "t", perm=[0, 3, 2, 1])
     body.node("Flatten", ["t"], "answer", axis=1)
     g = Graph()
-    g.imports.append(("local", 1))
-    g.functions.append(
-        helper.make_function(
-            "local",
-            "Flatten",
-            ["map"],
-            ["answer"],
-            body.nodes,
-            [helper.make_opsetid("", 17)],
-        )
-    )
+    g.define("Flatten", body)
     x = g.input("x", ["N", 2, 2, 2])
     f = g.node("Flatten", [x], "f", domain="local")
     w = matrix(weights(OUTPUTS, (2, 2, 2)))

@@ -955,17 +955,7 @@ def function_model():
     f = body.node("Flatten", ["map"], axis=1)
     body.gemm([f, body.constant(weight)], "answer", "dense", transB=1)
     g = Graph()
-    g.imports.append(("local", 1))
-    g.functions.append(
-        helper.make_function(
-            "local",
-            "head",
-            ["map"],
-            ["answer"],
-            body.nodes,
-            [helper.make_opsetid("", 17)],
-        )
-    )
+    g.define("head", body)
     g.node("head", [g.input("x", ["N", 3, 2, 4])], "y", "call", domain="local")
     g.output("y", ["N", 5])
     return g.model()
@@ -994,17 +984,7 @@ def test_l9_function_parameter_as_weight(tmp_path):
     f = body.node("Flatten", ["map"], axis=1)
     body.gemm([f, "w"], "answer", "dense", transB=1)
     g = Graph()
-    g.imports.append(("local", 1))
-    g.functions.append(
-        helper.make_function(
-            "local",
-            "head",
-            ["map", "w"],
-            ["answer"],
-            body.nodes,
-            [helper.make_opsetid("", 17)],
-        )
-    )
+    g.define("head", body, ["map", "w"])
     weight = as_matrix(weights(5, (3, 2, 4)), [1, 2, 3])
     x = g.input("x", ["N", 3, 2, 4])
     g.node("head", [x, g.init(weight)], "y", domain="local")
