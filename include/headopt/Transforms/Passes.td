@@ -55,7 +55,9 @@ def RaiseToGap : Pass<"raise-to-gap", "::mlir::ModuleOp"> {
     GlobalAveragePool of the map, with what keeps the shape of the old value
     behind it (Flatten, Squeeze or Transpose). Exporters that lay maps out with
     their channels last transpose them first; the map before that Transpose is
-    pooled then.
+    pooled then. Where an activation stands between the two, a Transpose back is
+    written before the pool: one more copy of the map, unless what runs the model
+    moves the two Transposes together.
 
     ```mlir
     %t = onnx.Transpose(%x) {perm = array<i64: 0, 2, 3, 1>} : (tensor<?x512x7x7xf32>) -> tensor<?x7x7x512xf32>
@@ -69,8 +71,8 @@ def RaiseToGap : Pass<"raise-to-gap", "::mlir::ModuleOp"> {
     The value keeps its name, its shape and its type. The two are the same
     function over the real numbers; in floating point a sum may be taken in
     another order. What is not proved to be such a mean is left alone without a
-    word; where GlobalAveragePool cannot be written in its place (its channels
-    are last, an element type or a rank that it does not have), a remark
+    word; where GlobalAveragePool cannot be written in its place (more than two
+    axes are kept, an element type or a rank that it does not have), a remark
     (category `raise-to-gap`) says so.
   }];
   let dependentDialects = ["::headopt::onnx::ONNXDialect"];
