@@ -7,8 +7,10 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "headopt/Codegen/Passes.h"
 #include "headopt/Dialect/ONNX/IR/ONNX.h"
 #include "headopt/Target/ONNX/Import.h"
+#include "headopt/Pipelines/Pipelines.h"
 #include "headopt/Transforms/Passes.h"
 #include "mlir/Tools/Plugins/DialectPlugin.h"
 #include "mlir/Tools/Plugins/PassPlugin.h"
@@ -22,11 +24,18 @@ mlirGetDialectPluginInfo() {
           [](DialectRegistry *registry) {
             registry->insert<headopt::onnx::ONNXDialect>();
             headopt::registerONNXSchemas(*registry);
+            headopt::registerLoweringDialects(*registry);
             headopt::registerHeadOptPasses();
+            headopt::registerHeadOptCodegenPasses();
+            headopt::registerHeadOptPipelines();
           }};
 }
 
 extern "C" LLVM_ATTRIBUTE_WEAK PassPluginLibraryInfo mlirGetPassPluginInfo() {
   return {MLIR_PLUGIN_API_VERSION, "HeadOpt", LLVM_VERSION_STRING,
-          [] { headopt::registerHeadOptPasses(); }};
+          [] {
+            headopt::registerHeadOptPasses();
+            headopt::registerHeadOptCodegenPasses();
+            headopt::registerHeadOptPipelines();
+          }};
 }

@@ -9,6 +9,7 @@
 
 #include "headopt/Analysis/HeadReport.h"
 #include "headopt/Analysis/HeadVerifier.h"
+#include "headopt/Pipelines/Pipelines.h"
 #include "headopt/Support/OutputFile.h"
 #include "headopt/Target/ONNX/Export.h"
 #include "headopt/Target/ONNX/Import.h"
@@ -493,7 +494,10 @@ int main(int argc, char **argv) {
   DialectRegistry registry;
   registry.insert<onnx::ONNXDialect, func::FuncDialect>();
   registerONNXSchemas(registry);
+  registerLoweringDialects(registry);
   registerTransformsPasses();
+  registerHeadOptCodegenPasses();
+  registerHeadOptPipelines();
 
   Options options;
   // The pass reports to the tool whether it is named or the default.

@@ -1,0 +1,46 @@
+//===- Pipelines.h - Passes in the order that lowers a head -----*- C++ -*-===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef HEADOPT_PIPELINES_PIPELINES_H
+#define HEADOPT_PIPELINES_PIPELINES_H
+
+#include "headopt/Codegen/Passes.h"
+#include "mlir/Pass/PassManager.h"
+#include "mlir/Pass/PassOptions.h"
+
+namespace headopt {
+
+/// What the kernels of a CPU are written for.
+struct CPUPipelineOptions : mlir::PassPipelineOptions<CPUPipelineOptions> {
+  Option<unsigned> vectorBits{
+      *this, "vector-bits",
+      llvm::cl::desc("Width of the vector registers: 128, 256 or 512"),
+      llvm::cl::init(256)};
+  Option<bool> fma{*this, "fma",
+                   llvm::cl::desc("There are fused multiply-add instructions"),
+                   llvm::cl::init(true)};
+};
+
+/// From one function on tensors, in linalg, to one in linalg with the C
+/// interface, and kernels for blocks of the batch. Independent of the target.
+void buildBatchPipeline(mlir::OpPassManager &pm);
+
+/// From linalg on tensors to the LLVM dialect. `packed` is shared between the
+/// targets of one head (createScheduleDense).
+void buildCPUPipeline(mlir::OpPassManager &pm,
+                      const CPUPipelineOptions &options,
+                      std::shared_ptr<PackedWeights> packed = nullptr);
+
+/// Registers `lower-head-to-llvm-cpu`: both, one after the other.
+void registerHeadOptPipelines();
+
+/// Adds the dialects that the passes read or write, with what bufferization
+/// needs to know of them.
+void registerLoweringDialects(mlir::DialectRegistry &registry);
+
+} // namespace headopt
+
+#endif // HEADOPT_PIPELINES_PIPELINES_H
