@@ -74,10 +74,10 @@ def SchedulePooling : Pass<"schedule-pooling", "::mlir::func::FuncOp"> {
 
     The axes of the input fall into groups of adjacent ones that are all summed
     or all kept. When the last group is summed (NCHW), the rows of memory are:
-    short ones are read whole, and as many as a vector has lanes are added up
-    together by a tree of shuffles; long ones by four accumulators. When the
-    last group is kept (NHWC), up to eight vectors of neighbouring columns are
-    accumulated over the rows.
+    short ones are read whole, two in each pass of the loop, long ones by four
+    accumulators. When the last group is kept (NHWC), rows are added one after
+    the other to accumulators of all columns: in registers when they fit, and
+    otherwise in memory of a size that stays in the nearest cache.
 
     Nothing beyond a row is read: the end of a row that is no multiple of the
     vector is read by a vector that ends with the row, whose lanes that were
@@ -86,7 +86,8 @@ def SchedulePooling : Pass<"schedule-pooling", "::mlir::func::FuncOp"> {
     depend on its neighbours.
   }];
   let dependentDialects = [
-    "::mlir::arith::ArithDialect", "::mlir::memref::MemRefDialect",
+    "::mlir::arith::ArithDialect", "::mlir::bufferization::BufferizationDialect",
+    "::mlir::LLVM::LLVMDialect", "::mlir::memref::MemRefDialect",
     "::mlir::scf::SCFDialect", "::mlir::tensor::TensorDialect",
     "::mlir::ub::UBDialect", "::mlir::vector::VectorDialect"];
   let options = [
@@ -107,7 +108,8 @@ def ScheduleDense : Pass<"schedule-dense", "::mlir::ModuleOp"> {
     a row's result does not depend on how many rows there are.
   }];
   let dependentDialects = [
-    "::mlir::arith::ArithDialect", "::mlir::scf::SCFDialect",
+    "::mlir::arith::ArithDialect", "::mlir::LLVM::LLVMDialect",
+    "::mlir::scf::SCFDialect",
     "::mlir::tensor::TensorDialect", "::mlir::ub::UBDialect",
     "::mlir::vector::VectorDialect"];
   let options = [

@@ -13,6 +13,7 @@
 #include "VectorLoops.h"
 #include "headopt/Codegen/Passes.h"
 #include "mlir/Dialect/Bufferization/IR/Bufferization.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/Dialect/UB/IR/UBOps.h"
@@ -32,15 +33,26 @@ namespace {
 
 /// Rows of up to this many vectors are read without a loop.
 constexpr int64_t kShortRowVectors = 8;
+/// Short rows in one pass of the loop. More would need fewer shuffles, but the
+/// hardware follows a stream best when few instructions read it.
+constexpr int64_t kRowsTogether = 2;
+/// How far ahead short rows are fetched: what brings them from the last cache
+/// level or from memory, and costs little where they are closer.
+constexpr int64_t kPrefetchBytes = 4096;
+constexpr int64_t kLineBytes = 64;
 /// Accumulators of a long row: enough to hide the latency of an addition.
 constexpr int64_t kRowAccumulators = 4;
 /// The end of a short row is read in up to this many narrower vectors; a wide
 /// one that crosses a cache line costs more than two that do not.
 constexpr int kMaxPieces = 2;
-/// Neighbouring vectors of columns that are accumulated together.
+/// Columns of up to this many vectors are accumulated in registers.
 constexpr int64_t kColumnVectors = 8;
-/// Lanes that shuffles of two vectors move at no cost to one another: x86 and
-/// AArch64 have fast shuffles inside 128 bits.
+/// More columns are accumulated in memory, this many bytes at a time, so that
+/// they stay in the nearest cache.
+constexpr int64_t kColumnBytes = 16384;
+/// Vectors of columns in one pass of a loop.
+constexpr int64_t kColumnsTogether = 2;
+/// Shuffles within 128 bits are the fast ones, on x86 and on AArch64.
 constexpr int64_t kLaneBits = 128;
 
 /// Writes the loops of one reduction.
@@ -71,19 +83,22 @@ private:
   Value sumRow(Value row);
   Value sumShortRow(int64_t length);
   Carried sumLongRow(Carried sums);
-  Value sumAcross(int64_t first, int64_t count,
-                  function_ref<Value(int64_t)> getRow);
-  Value halve(Value a, Value b, int64_t level);
+  Value sumAcross(Value x, Value y);
+  Value addNeighbours(Value x, Value y, int64_t segment);
+  void prefetchRows(Value row, int64_t length);
   Value getPiece(int64_t from, int64_t count);
   Value getLastLanes(Index length, Index rest);
   Value scheduleColumns(Value dest);
-  Value sumColumns(Value first, ArrayRef<int64_t> offsets, Value dest);
+  Value sumColumnsInRegisters(int64_t columns, Value dest);
+  Carried sumColumnsInMemory(Index first, Index count, Carried carried);
+  Carried forVectors(Index count, Carried carried,
+                     function_ref<Carried(Value at, Carried)> body);
 
   VectorLoops &b;
   PoolingReduction pooling;
   FloatType accumulatorType;
   int64_t maxLanes;
-  /// Of the vectors in use; not more than a row or all columns have elements.
+  /// Of the vectors in use.
   int64_t lanes = 1;
   /// The input, with one axis for each group, and their extents.
   Value input;
@@ -156,37 +171,66 @@ SmallVector<Value> Scheduler::getOutputIndices() {
 // Rows: the last group is summed
 //===----------------------------------------------------------------------===//
 
-/// One level of a tree that sums each of several vectors: a vector with the
-/// sums of neighbours in `x`, then those in `y`. On the lower levels neighbours
-/// are elements of the same 128 bits, above whole 128 bits.
-Value Scheduler::halve(Value x, Value y, int64_t level) {
-  int64_t laneElements =
-      std::min<int64_t>(kLaneBits / accumulatorType.getWidth(), lanes);
-  bool within = (int64_t(1) << level) < laneElements;
-  int64_t unit = within ? 1 : laneElements;
-  int64_t segment = within ? laneElements : lanes;
+/// The sums of neighbouring lanes of `x`, then of `y`, in each `segment` lanes.
+Value Scheduler::addNeighbours(Value x, Value y, int64_t segment) {
+  int64_t width = cast<VectorType>(x.getType()).getNumElements();
   SmallVector<int64_t> even, odd;
-  for (int64_t start = 0; start < lanes; start += segment)
-    for (int64_t from : {int64_t(0), lanes})
-      for (int64_t i = 0; i < segment; i += 2 * unit)
-        for (int64_t j = 0; j < unit; ++j) {
-          even.push_back(from + start + i + j);
-          odd.push_back(from + start + i + j + unit);
-        }
+  for (int64_t start = 0; start < width; start += segment)
+    for (int64_t from : {int64_t(0), width})
+      for (int64_t i = 0; i < segment; i += 2) {
+        even.push_back(from + start + i);
+        odd.push_back(from + start + i + 1);
+      }
   return arith::AddFOp::create(b, vector::ShuffleOp::create(b, x, y, even),
                                vector::ShuffleOp::create(b, x, y, odd));
 }
 
-/// A vector that holds, for a vector from `getRow`, the sum of its lanes in the
-/// lane of that row. A tree, so that each sum takes the same additions
-/// whichever lane it ends in.
-Value Scheduler::sumAcross(int64_t first, int64_t count,
-                           function_ref<Value(int64_t)> getRow) {
-  if (count == 1)
-    return getRow(first);
-  Value x = sumAcross(first, count / 2, getRow);
-  Value y = sumAcross(first + count / 2, count / 2, getRow);
-  return halve(x, y, llvm::Log2_64(count) - 1);
+/// The sum of the lanes of `x` and that of the lanes of `y`, each by the same
+/// additions. Vectors of one lane are sums already.
+Value Scheduler::sumAcross(Value x, Value y) {
+  assert(lanes > 1 && "one lane is a sum");
+  int64_t segment =
+      std::min<int64_t>(kLaneBits / accumulatorType.getWidth(), lanes);
+  Value sums = addNeighbours(x, y, segment);
+  for (int64_t width = lanes / 2; width >= segment; width /= 2)
+    sums = arith::AddFOp::create(b,
+                                 vector::ExtractStridedSliceOp::create(
+                                     b, sums, int64_t(0), width, int64_t(1)),
+                                 vector::ExtractStridedSliceOp::create(
+                                     b, sums, width, width, int64_t(1)));
+  // What is left: half a segment of each.
+  for (int64_t width = segment; width > 2; width /= 2) {
+    SmallVector<int64_t> even, odd;
+    for (int64_t i = 0; i < width; i += 2) {
+      even.push_back(i);
+      odd.push_back(i + 1);
+    }
+    sums =
+        arith::AddFOp::create(b, vector::ShuffleOp::create(b, sums, sums, even),
+                              vector::ShuffleOp::create(b, sums, sums, odd));
+  }
+  return sums;
+}
+
+/// Asks for the rows that will be read a little later than `row`.
+void Scheduler::prefetchRows(Value row, int64_t length) {
+  int64_t elementBytes = pooling.getInputType().getElementTypeBitWidth() / 8;
+  int64_t rowBytes = length * elementBytes;
+  auto type = cast<RankedTensorType>(input.getType());
+  auto layout = StridedLayoutAttr::get(
+      b.getContext(), ShapedType::kDynamic,
+      SmallVector<int64_t>(type.getRank(), ShapedType::kDynamic));
+  Value buffer = bufferization::ToBufferOp::create(
+      b, MemRefType::get(type.getShape(), type.getElementType(), layout), input,
+      /*read_only=*/true);
+  Value ahead = b.materialize(
+      b.add(row, b.getIndexAttr(llvm::divideCeil(kPrefetchBytes, rowBytes))));
+  for (int64_t byte = 0; byte < kRowsTogether * rowBytes; byte += kLineBytes) {
+    SmallVector<Value> at = getInputIndices(b.constant(byte / elementBytes));
+    at[at.size() - 2] = ahead;
+    memref::PrefetchOp::create(b, buffer, at, /*isWrite=*/false,
+                               /*localityHint=*/3, /*isDataCache=*/true);
+  }
 }
 
 /// The last `rest` elements of the current row of `length` elements, as the
@@ -308,47 +352,51 @@ Value Scheduler::sumRow(Value row) {
 
 Value Scheduler::scheduleRows(Value dest) {
   std::optional<int64_t> length = getConstantIntValue(extents.back());
-  // What a row has; a power of two.
+  // No more than a row has; a power of two.
   lanes = length
               ? std::min<int64_t>(maxLanes, llvm::bit_floor(uint64_t(*length)))
               : maxLanes;
-  bool isShort = length && *length <= kShortRowVectors * lanes;
+  auto insertOne = [&](Value row, Value into, ValueRange at) -> Value {
+    Value sum = finish(lanes == 1 ? row : sumAcross(row, row));
+    sum = vector::ExtractOp::create(b, sum, int64_t(0));
+    return tensor::InsertOp::create(b, sum, into, at);
+  };
+  if (extents.size() == 1)
+    return insertOne(sumRow(nullptr), dest, {});
 
-  // The rows lie along the group before the last when that is kept.
+  // The rows lie along the group before the last, which is kept.
   unsigned rowGroup = extents.size() - 2;
-  if (extents.size() == 1) {
-    Value row = sumRow(nullptr);
-    Value sums = finish(sumAcross(0, lanes, [&](int64_t) { return row; }));
-    Value sum = vector::ExtractOp::create(b, sums, int64_t(0));
-    return tensor::InsertOp::create(b, sum, dest, ValueRange());
-  }
+  bool together = length && *length <= kShortRowVectors * lanes && lanes > 1;
+  // Only where rows follow one another in memory.
+  bool prefetch = together && llvm::count_if(pooling.groups, [](auto &group) {
+                                return group.reduced;
+                              }) == 1;
   SmallVector<unsigned> outer;
   for (unsigned i = 0; i != rowGroup; ++i)
     if (!pooling.groups[i].reduced)
       outer.push_back(i);
   return loopOver(outer, {dest}, [&](Carried carried) {
-    Index rows = extents[rowGroup];
-    Index grouped = isShort
-                        ? b.mul(b.floorDiv(rows, lanes), b.getIndexAttr(lanes))
-                        : Index(b.getIndexAttr(0));
-    carried = b.loop(
-        b.getIndexAttr(0), grouped, lanes, carried,
-        [&](Value first, Carried inner) -> Carried {
-          Value sums = sumAcross(0, lanes, [&](int64_t i) {
-            return sumRow(b.materialize(b.add(first, b.getIndexAttr(i))));
+    Index zero = b.getIndexAttr(0), rows = extents[rowGroup], grouped = zero;
+    if (together) {
+      grouped =
+          b.mul(b.floorDiv(rows, kRowsTogether), b.getIndexAttr(kRowsTogether));
+      carried = b.loop(
+          zero, grouped, kRowsTogether, carried,
+          [&](Value first, Carried inner) -> Carried {
+            if (prefetch)
+              prefetchRows(first, *length);
+            Value x = sumRow(first);
+            Value y = sumRow(b.materialize(b.add(first, b.getIndexAttr(1))));
+            indices[rowGroup] = first;
+            return {
+                b.store(finish(sumAcross(x, y)), inner[0], getOutputIndices())};
           });
-          indices[rowGroup] = first;
-          return {b.store(finish(sums), inner[0], getOutputIndices())};
-        });
-    return b.loop(
-        grouped, rows, 1, carried, [&](Value first, Carried inner) -> Carried {
-          Value row = sumRow(first);
-          Value sums =
-              finish(sumAcross(0, lanes, [&](int64_t) { return row; }));
-          Value sum = vector::ExtractOp::create(b, sums, int64_t(0));
-          return {
-              tensor::InsertOp::create(b, sum, inner[0], getOutputIndices())};
-        });
+    }
+    return b.loop(grouped, rows, 1, carried,
+                  [&](Value row, Carried inner) -> Carried {
+                    Value sums = sumRow(row);
+                    return {insertOne(sums, inner[0], getOutputIndices())};
+                  });
   })[0];
 }
 
@@ -356,69 +404,112 @@ Value Scheduler::scheduleRows(Value dest) {
 // Columns: the last group is kept
 //===----------------------------------------------------------------------===//
 
-/// Sums vectors of columns at `first` plus each of `offsets`, and writes the
-/// results.
-Value Scheduler::sumColumns(Value first, ArrayRef<int64_t> offsets,
-                            Value dest) {
-  SmallVector<Value> columns;
-  for (int64_t offset : offsets)
-    columns.push_back(b.materialize(b.add(first, b.getIndexAttr(offset))));
-  Carried sums(columns.size(), b.splat(accumulatorType, lanes, 0));
+/// All columns at once, in registers.
+Value Scheduler::sumColumnsInRegisters(int64_t columns, Value dest) {
+  // The last vector ends with the columns; those that it shares with the one
+  // before it are computed twice, alike.
+  SmallVector<Value> at;
+  for (int64_t column = 0; column < columns; column += lanes)
+    at.push_back(b.constant(std::min(column, columns - lanes)));
+  Carried sums(at.size(), b.splat(accumulatorType, lanes, 0));
   sums = loopOver(/*reduced=*/true, sums, [&](Carried carried) {
-    for (auto [column, sum] : llvm::zip_equal(columns, carried)) {
+    for (auto [column, sum] : llvm::zip_equal(at, carried)) {
       Value addend = getAddend(b.load(input, getInputIndices(column), lanes));
       sum = arith::AddFOp::create(b, sum, addend);
     }
     return carried;
   });
-  for (auto [column, sum] : llvm::zip_equal(columns, sums)) {
-    SmallVector<Value> at = getOutputIndices();
-    at.push_back(column);
-    dest = b.store(finish(sum), dest, at);
+  for (auto [column, sum] : llvm::zip_equal(at, sums)) {
+    SmallVector<Value> to = getOutputIndices();
+    to.push_back(column);
+    dest = b.store(finish(sum), dest, to);
   }
   return dest;
+}
+
+/// Calls `body` for each vector of `count` elements; `lanes` says how wide it
+/// is.
+VectorLoops::Carried
+Scheduler::forVectors(Index count, Carried carried,
+                      function_ref<Carried(Value, Carried)> body) {
+  int64_t wide = lanes;
+  Index done = b.getIndexAttr(0);
+  auto run = [&](int64_t together) {
+    int64_t step = lanes * together;
+    Index end = b.add(done, b.mul(b.floorDiv(b.sub(count, done), step),
+                                  b.getIndexAttr(step)));
+    carried = b.loop(done, end, step, carried, [&](Value at, Carried inner) {
+      for (int64_t i = 0; i != together; ++i)
+        inner =
+            body(b.materialize(b.add(at, b.getIndexAttr(i * lanes))), inner);
+      return inner;
+    });
+    done = end;
+  };
+  run(kColumnsTogether);
+  // Narrower and narrower vectors where that needs no loop, else one by one.
+  std::optional<int64_t> known = getConstantIntValue(count);
+  for (; lanes > 1; lanes = known ? lanes / 2 : 1)
+    run(1);
+  run(1);
+  lanes = wide;
+  return carried;
+}
+
+/// `count` columns from `first` on: row after row is added to an accumulator in
+/// memory, so that the input is read in order. Carried are the result and the
+/// accumulator.
+VectorLoops::Carried Scheduler::sumColumnsInMemory(Index first, Index count,
+                                                   Carried carried) {
+  carried[1] = forVectors(count, {carried[1]}, [&](Value at, Carried inner) {
+    Value zero = b.splat(accumulatorType, lanes, 0);
+    return Carried{b.store(zero, inner[0], {at})};
+  })[0];
+  carried[1] = loopOver(/*reduced=*/true, {carried[1]}, [&](Carried rows) {
+    return forVectors(count, rows, [&](Value at, Carried inner) {
+      Value column = b.materialize(b.add(first, at));
+      Value addend = getAddend(b.load(input, getInputIndices(column), lanes));
+      Value sum = b.load(inner[0], {at}, lanes);
+      sum = arith::AddFOp::create(b, sum, addend);
+      return Carried{b.store(sum, inner[0], {at})};
+    });
+  })[0];
+  Value accumulator = carried[1];
+  carried[0] = forVectors(count, {carried[0]}, [&](Value at, Carried inner) {
+    SmallVector<Value> to = getOutputIndices();
+    to.push_back(b.materialize(b.add(first, at)));
+    Value sum = b.load(accumulator, {at}, lanes);
+    return Carried{b.store(finish(sum), inner[0], to)};
+  })[0];
+  return carried;
 }
 
 Value Scheduler::scheduleColumns(Value dest) {
   Index columns = extents.back();
   std::optional<int64_t> known = getConstantIntValue(columns);
-  lanes = known ? std::min<int64_t>(maxLanes, llvm::bit_floor(uint64_t(*known)))
-                : maxLanes;
-  Index zero = b.getIndexAttr(0);
-  return loopOver(/*reduced=*/false, {dest}, [&](Carried carried) -> Carried {
-    SmallVector<int64_t> offsets;
-    for (int64_t k = 0; k < kColumnVectors; ++k)
-      offsets.push_back(k * lanes);
-    int64_t step = kColumnVectors * lanes;
-    Index mainEnd = b.mul(b.floorDiv(columns, step), b.getIndexAttr(step));
-    carried = b.loop(zero, mainEnd, step, carried,
-                     [&](Value first, Carried inner) -> Carried {
-                       return {sumColumns(first, offsets, inner[0])};
-                     });
-    if (known) {
-      // The last vector ends with the columns; those that it shares with the
-      // one before it are computed twice, alike.
-      offsets.clear();
-      int64_t start = *getConstantIntValue(mainEnd);
-      for (int64_t at = start; at < *known; at += lanes)
-        offsets.push_back(std::min(at, *known - lanes) - start);
-      if (offsets.empty())
-        return carried;
-      return {sumColumns(b.constant(start), offsets, carried[0])};
-    }
-    Index vectorEnd = b.mul(b.floorDiv(columns, lanes), b.getIndexAttr(lanes));
-    carried = b.loop(mainEnd, vectorEnd, lanes, carried,
-                     [&](Value first, Carried inner) -> Carried {
-                       return {sumColumns(first, {0}, inner[0])};
-                     });
-    int64_t wide = lanes;
-    lanes = 1;
-    carried = b.loop(vectorEnd, columns, 1, carried,
-                     [&](Value first, Carried inner) -> Carried {
-                       return {sumColumns(first, {0}, inner[0])};
-                     });
-    lanes = wide;
-    return carried;
+  if (known && *known <= kColumnVectors * maxLanes) {
+    lanes = std::min<int64_t>(maxLanes, llvm::bit_floor(uint64_t(*known)));
+    return loopOver(/*reduced=*/false, {dest}, [&](Carried carried) {
+      return Carried{sumColumnsInRegisters(*known, carried[0])};
+    })[0];
+  }
+  lanes = maxLanes;
+  int64_t chunk = kColumnBytes * 8 / accumulatorType.getWidth();
+  if (known)
+    chunk = std::min(chunk, *known);
+  Value accumulator =
+      tensor::EmptyOp::create(b, ArrayRef<int64_t>(chunk), accumulatorType);
+  return loopOver(/*reduced=*/false, {dest, accumulator}, [&](Carried carried) {
+    Index whole = b.mul(b.floorDiv(columns, chunk), b.getIndexAttr(chunk));
+    carried =
+        b.loop(b.getIndexAttr(0), whole, chunk, carried,
+               [&](Value first, Carried inner) {
+                 return sumColumnsInMemory(first, b.getIndexAttr(chunk), inner);
+               });
+    Index rest = b.sub(columns, whole);
+    if (isZeroInteger(rest))
+      return carried;
+    return sumColumnsInMemory(whole, rest, carried);
   })[0];
 }
 

@@ -6,6 +6,7 @@
 
 #include "VectorLoops.h"
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/Utils/StaticValueUtils.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 
@@ -90,6 +91,13 @@ VectorLoops::loop(Index from, Index to, int64_t step, Carried carried,
     return body(constant(*first), carried);
   auto loop = scf::ForOp::create(*this, materialize(from), materialize(to),
                                  constant(step), carried);
+  // The schedules choose how much one pass does; more instructions that read
+  // one stream would hide it from the hardware.
+  auto unroll = LLVM::LoopUnrollAttr::get(getContext(), getBoolAttr(true), {},
+                                          {}, {}, {}, {}, {});
+  loop->setAttr("loop_annotation", LLVM::LoopAnnotationAttr::get(
+                                       getContext(), {}, {}, {}, unroll, {}, {},
+                                       {}, {}, {}, {}, {}, {}, {}, {}, {}));
   OpBuilder::InsertionGuard guard(*this);
   setInsertionPointToStart(loop.getBody());
   Carried next = body(loop.getInductionVar(),
