@@ -7,6 +7,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "headopt/Conversion/Passes.h"
 #include "headopt/Dialect/ONNX/IR/ONNX.h"
 #include "headopt/Target/ONNX/Import.h"
 #include "headopt/Transforms/Passes.h"
@@ -16,17 +17,22 @@
 
 using namespace mlir;
 
+static void registerPasses() {
+  headopt::registerHeadOptPasses();
+  headopt::registerHeadOptConversionPasses();
+}
+
 extern "C" LLVM_ATTRIBUTE_WEAK DialectPluginLibraryInfo
 mlirGetDialectPluginInfo() {
   return {MLIR_PLUGIN_API_VERSION, "HeadOpt", LLVM_VERSION_STRING,
           [](DialectRegistry *registry) {
             registry->insert<headopt::onnx::ONNXDialect>();
             headopt::registerONNXSchemas(*registry);
-            headopt::registerHeadOptPasses();
+            registerPasses();
           }};
 }
 
 extern "C" LLVM_ATTRIBUTE_WEAK PassPluginLibraryInfo mlirGetPassPluginInfo() {
   return {MLIR_PLUGIN_API_VERSION, "HeadOpt", LLVM_VERSION_STRING,
-          [] { headopt::registerHeadOptPasses(); }};
+          registerPasses};
 }
