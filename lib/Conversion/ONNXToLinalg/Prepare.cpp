@@ -161,24 +161,19 @@ LogicalResult headopt::prepareForLowering(ModuleOp module) {
     Block &body = func.getBody().front();
     // Users come before what they use, so that what only made constants or
     // shapes is without a use once it is reached.
-    for (Operation &op :
-         llvm::make_early_inc_range(llvm::reverse(body.without_terminator()))) {
-      if (!isa<onnx::ONNXDialect>(op.getDialect()))
-        continue;
-      if (op.use_empty()) {
-        if (op.getNumRegions() == 0)
-          op.erase();
-        continue;
-      }
+    SmallVector<Operation *> ops;
+    for (Operation &op : body.without_terminator())
+      if (isa<onnx::ONNXDialect>(op.getDialect()))
+        ops.push_back(&op);
+    for (Operation *op : llvm::reverse(ops)) {
       if (auto reshape = dyn_cast<onnx::ReshapeOp>(op))
         fixTarget(reshape, facts);
       std::string ignored;
-      if (op.getNumResults() != 1 || op.getNumOperands() == 0 ||
-          getConstant(op.getResult(0), ignored))
-        continue;
-      foldToConstant(op.getResult(0), facts);
-      if (op.use_empty())
-        op.erase();
+      if (!op->use_empty() && op->getNumResults() == 1 &&
+          op->getNumOperands() != 0 && !getConstant(op->getResult(0), ignored))
+        foldToConstant(op->getResult(0), facts);
+      if (op->use_empty() && op->getNumRegions() == 0)
+        op->erase();
     }
     for (Operation &op : body)
       for (Value result : op.getResults())
