@@ -296,6 +296,7 @@ void ModelFacts::visit(Operation *op) {
           .Case<onnx::LayerNormalizationOp, onnx::InstanceNormalizationOp,
                 onnx::SoftmaxOp, onnx::LogSoftmaxOp>(
               [&](Operation *op) { return inferNormalization(op); })
+          .Case([&](onnx::GemmOp op) { return inferGemm(op); })
           .Case([&](onnx::MatMulOp op) { return inferMatMul(op); })
           .Case([&](onnx::ShapeOp op) { return inferShape(op); })
           .Case([&](onnx::SizeOp op) {
@@ -776,6 +777,18 @@ ValueFacts ModelFacts::inferNormalization(Operation *op) {
 }
 
 /// A product of matrices: rows of the result depend on rows of the first one.
+ValueFacts ModelFacts::inferGemm(onnx::GemmOp op) {
+  ValueFacts result;
+  const std::optional<ValueFacts::Shape> &a = get(op.getA()).shape;
+  const std::optional<ValueFacts::Shape> &b = get(op.getB()).shape;
+  if (!a || !b || a->size() != 2 || b->size() != 2)
+    return result;
+  bool transA = op.getTransA().value_or(0) != 0;
+  bool transB = op.getTransB().value_or(0) != 0;
+  result.shape = {(*a)[transA ? 1 : 0], (*b)[transB ? 0 : 1]};
+  return result;
+}
+
 ValueFacts ModelFacts::inferMatMul(onnx::MatMulOp op) {
   ValueFacts result;
   const ValueFacts &a = get(op.getA());

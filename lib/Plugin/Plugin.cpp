@@ -8,15 +8,23 @@
 //===----------------------------------------------------------------------===//
 
 #include "headopt/Codegen/Passes.h"
+#include "headopt/Conversion/Passes.h"
 #include "headopt/Dialect/ONNX/IR/ONNX.h"
-#include "headopt/Target/ONNX/Import.h"
 #include "headopt/Pipelines/Pipelines.h"
+#include "headopt/Target/ONNX/Import.h"
 #include "headopt/Transforms/Passes.h"
 #include "mlir/Tools/Plugins/DialectPlugin.h"
 #include "mlir/Tools/Plugins/PassPlugin.h"
 #include "llvm/Config/llvm-config.h"
 
 using namespace mlir;
+
+static void registerPasses() {
+  headopt::registerHeadOptPasses();
+  headopt::registerHeadOptConversionPasses();
+  headopt::registerHeadOptCodegenPasses();
+  headopt::registerHeadOptPipelines();
+}
 
 extern "C" LLVM_ATTRIBUTE_WEAK DialectPluginLibraryInfo
 mlirGetDialectPluginInfo() {
@@ -25,17 +33,11 @@ mlirGetDialectPluginInfo() {
             registry->insert<headopt::onnx::ONNXDialect>();
             headopt::registerONNXSchemas(*registry);
             headopt::registerLoweringDialects(*registry);
-            headopt::registerHeadOptPasses();
-            headopt::registerHeadOptCodegenPasses();
-            headopt::registerHeadOptPipelines();
+            registerPasses();
           }};
 }
 
 extern "C" LLVM_ATTRIBUTE_WEAK PassPluginLibraryInfo mlirGetPassPluginInfo() {
   return {MLIR_PLUGIN_API_VERSION, "HeadOpt", LLVM_VERSION_STRING,
-          [] {
-            headopt::registerHeadOptPasses();
-            headopt::registerHeadOptCodegenPasses();
-            headopt::registerHeadOptPipelines();
-          }};
+          registerPasses};
 }

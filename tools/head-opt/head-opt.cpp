@@ -9,13 +9,18 @@
 
 #include "headopt/Analysis/HeadReport.h"
 #include "headopt/Analysis/HeadVerifier.h"
+#include "headopt/Conversion/Passes.h"
 #include "headopt/Pipelines/Pipelines.h"
 #include "headopt/Support/OutputFile.h"
 #include "headopt/Target/ONNX/Export.h"
 #include "headopt/Target/ONNX/Import.h"
 #include "headopt/Transforms/Passes.h"
 #include "mlir/Bytecode/BytecodeWriter.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/AsmState.h"
 #include "mlir/IR/OperationSupport.h"
 #include "mlir/IR/Remarks.h"
@@ -492,7 +497,7 @@ int main(int argc, char **argv) {
   // A file that may not grow further is an error of write(), not a crash.
   std::signal(SIGXFSZ, SIG_IGN);
   DialectRegistry registry;
-  registry.insert<onnx::ONNXDialect, func::FuncDialect>();
+  registry.insert<onnx::ONNXDialect>();
   registerONNXSchemas(registry);
   registerLoweringDialects(registry);
   registerTransformsPasses();
@@ -512,6 +517,7 @@ int main(int argc, char **argv) {
     });
   });
   registerRaiseToGap();
+  registerHeadOptConversionPasses();
   std::string header = registerCLIOptions(
       "head-opt: pools Flatten -> Dense heads of ONNX models where that is "
       "provably the same function\n",

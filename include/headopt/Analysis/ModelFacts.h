@@ -104,6 +104,7 @@ private:
   ValueFacts inferQuantisation(mlir::Operation *op);
   ValueFacts inferBatchNormalization(onnx::BatchNormalizationOp op);
   ValueFacts inferNormalization(mlir::Operation *op);
+  ValueFacts inferGemm(onnx::GemmOp op);
   ValueFacts inferMatMul(onnx::MatMulOp op);
   ValueFacts inferShape(onnx::ShapeOp op);
   ValueFacts inferGather(onnx::GatherOp op);

@@ -1,0 +1,139 @@
+//===- Normalization.cpp - Lowering of Softmax and BatchNormalization -----===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Emitter.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+
+using namespace mlir;
+using namespace headopt;
+
+namespace {
+
+/// exp(x - max) / sum, or x - max - log(sum); the maximum keeps exp in range.
+template <typename OpTy> class LowerSoftmax : public LowerNode<OpTy> {
+  using LowerNode<OpTy>::LowerNode;
+  Tensor lower(OpTy op, typename OpTy::Adaptor operands,
+               Emitter &e) const override {
+    Tensor x = e.getTensor(op.getInput(), operands.getInput());
+    Type element = x.getElementType();
+    if (!isa<FloatType>(element))
+      return e.refuse("it is of integers");
+    std::optional<int64_t> opset = onnx::getOpsetVersion(op);
+    bool old = opset && *opset < 13;
+    int64_t rank = x.getRank();
+    int64_t axis = op.getAxisAttr() ? op.getAxisAttr().getInt() : old ? 1 : -1;
+    axis += axis < 0 ? rank : 0;
+    // Before opset 13 all axes from `axis` on are one, and there may be none.
+    if (axis < 0 || axis > rank || (axis == rank && !old))
+      return e.refuse("its axis is none of its input");
+    SmallVector<int64_t> axes =
+        llvm::to_vector(llvm::seq(axis, old ? rank : axis + 1));
+    // Reduced values are broadcast along the axes that they lack.
+    SmallVector<int64_t> kept;
+    for (int64_t i = 0; i != rank; ++i)
+      if (!llvm::is_contained(axes, i))
+        kept.push_back(i);
+    auto keep = [&](const Tensor &reduced) {
+      return ElementOperand(reduced, kept);
+    };
+    auto subtract = [](ImplicitLocOpBuilder &b, Value number,
+                       Value max) -> Value {
+      return arith::SubFOp::create(b, number, max);
+    };
+    Type type = e.getComputeType(element);
+    ElementOperand max =
+        keep(e.createReduction(x, axes, Emitter::Combine::Max));
+    Tensor exps = e.createPerElement(
+        {x, max}, type, [&](ImplicitLocOpBuilder &b, ValueRange elements) {
+          return math::ExpOp::create(b, subtract(b, elements[0], elements[1]));
+        });
+    if (!exps)
+      return {};
+    Tensor sum = e.createReduction(exps, axes, Emitter::Combine::Sum);
+    if (isa<onnx::SoftmaxOp>(op))
+      return e.createPerElement(
+          {exps, keep(sum)}, element,
+          [&](ImplicitLocOpBuilder &b, ValueRange elements) {
+            return arith::DivFOp::create(b, elements[0], elements[1]);
+          });
+    Tensor log = e.createPerElement(
+        {sum}, type, [](ImplicitLocOpBuilder &b, ValueRange elements) {
+          return math::LogOp::create(b, elements[0]);
+        });
+    return e.createPerElement(
+        {x, max, keep(log)}, element,
+        [&](ImplicitLocOpBuilder &b, ValueRange elements) {
+          return subtract(b, subtract(b, elements[0], elements[1]),
+                          elements[2]);
+        });
+  }
+};
+
+class LowerBatchNormalization : public LowerNode<onnx::BatchNormalizationOp> {
+  using LowerNode::LowerNode;
+  Tensor lower(onnx::BatchNormalizationOp op, Adaptor operands,
+               Emitter &e) const override {
+    std::optional<int64_t> opset = onnx::getOpsetVersion(op);
+    if (op.getTrainingMode().value_or(0) != 0 ||
+        (opset && *opset < 7 && op.getIsTest().value_or(0) == 0))
+      return e.refuse("it is in training mode; export the model for inference");
+    // Before opset 14 outputs tell training from inference.
+    if (opset && *opset < 14)
+      for (unsigned i = 1; i != op->getNumResults(); ++i)
+        if (!op.getOutputName(i).empty())
+          return e.refuse("it has outputs of training; export the model for "
+                          "inference");
+    if (op.getSpatial().value_or(1) == 0)
+      return e.refuse("it normalises each position by itself (spatial is 0)");
+    Tensor x = e.getTensor(op.getX(), operands.getX());
+    Type element = x.getElementType();
+    if (x.getRank() < 2 || !isa<FloatType>(element))
+      return e.refuse("its input has no channels of floating-point numbers");
+    Tensor scale = e.getTensor(op.getScale(), operands.getScale());
+    Tensor bias = e.getTensor(op.getB(), operands.getB());
+    Tensor mean = e.getTensor(op.getMean(), operands.getMean());
+    Tensor var = e.getTensor(op.getVar(), operands.getVar());
+    Type type = e.getComputeType(element);
+    for (const Tensor &tensor : {scale, bias, mean, var})
+      if (tensor.getRank() != 1 ||
+          e.getComputeType(tensor.getElementType()) != type)
+        return e.refuse("its parameters are no lists of numbers of its type");
+    double epsilon = op.getEpsilon() ? op.getEpsilon()->convertToDouble()
+                                     : static_cast<double>(1e-5f);
+    // Once for each channel.
+    Tensor factor = e.createPerElement(
+        {scale, var}, type, [&](ImplicitLocOpBuilder &b, ValueRange elements) {
+          Value small =
+              arith::ConstantOp::create(b, b.getFloatAttr(type, epsilon));
+          Value root = math::SqrtOp::create(
+              b, arith::AddFOp::create(b, elements[1], small));
+          return arith::DivFOp::create(b, elements[0], root);
+        });
+    if (!factor)
+      return {};
+    auto ofChannel = [](Tensor tensor) {
+      return ElementOperand(std::move(tensor), /*axes=*/1);
+    };
+    return e.createPerElement(
+        {x, ofChannel(mean), ofChannel(factor), ofChannel(bias)}, element,
+        [](ImplicitLocOpBuilder &b, ValueRange elements) {
+          Value centred = arith::SubFOp::create(b, elements[0], elements[1]);
+          Value scaled = arith::MulFOp::create(b, centred, elements[2]);
+          return arith::AddFOp::create(b, scaled, elements[3]);
+        });
+  }
+};
+
+} // namespace
+
+void headopt::populateNormalizationPatterns(RewritePatternSet &patterns,
+                                            const TypeConverter &converter,
+                                            LoweringState &state) {
+  patterns.add<LowerSoftmax<onnx::SoftmaxOp>, LowerSoftmax<onnx::LogSoftmaxOp>,
+               LowerBatchNormalization>(converter, patterns.getContext(),
+                                        state);
+}
