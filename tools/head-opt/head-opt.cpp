@@ -507,6 +507,7 @@ int main(int argc, char **argv) {
         onHeads(analysis);
     });
   });
+  registerOutlineHead();
   registerRaiseToGap();
   std::string header = registerCLIOptions(
       "head-opt: pools Flatten -> Dense heads of ONNX models where that is "
