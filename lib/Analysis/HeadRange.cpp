@@ -56,6 +56,7 @@ public:
 private:
   Value findMap(const Head &head);
   Value findMapByShapes(const Head &head, std::string &whyNot);
+  Value findMeanOverAllButOne(Operation *op);
   void collectCandidates();
   void findLive();
   bool isLive(const Candidate &candidate) const;
@@ -186,6 +187,26 @@ Value Finder::findMapByShapes(const Head &head, std::string &whyNot) {
   return nullptr;
 }
 
+/// What `op` is the mean of, over all axes but the samples and at most one
+/// other: a mean over all positions wherever the channels are, which
+/// GlobalAverage would have to know. flatten-to-gap writes such means. Null
+/// when `op` is none.
+Value Finder::findMeanOverAllButOne(Operation *op) {
+  auto mean = dyn_cast<onnx::ReduceMeanOp>(op);
+  if (!mean)
+    return nullptr;
+  const std::optional<ValueFacts::Shape> &shape =
+      facts.get(mean.getData()).shape;
+  std::optional<SmallVector<int64_t>> axes = facts.getReducedAxes(mean);
+  if (!shape || shape->size() < 3 || !axes || llvm::is_contained(*axes, 0))
+    return nullptr;
+  unsigned numKept = 0, numReduced = 0;
+  for (size_t axis = 1; axis != shape->size(); ++axis)
+    if (!(*shape)[axis].isNumber(1))
+      (llvm::is_contained(*axes, axis) ? numReduced : numKept) += 1;
+  return numReduced != 0 && numKept <= 1 ? mean.getData() : Value();
+}
+
 void Finder::collectCandidates() {
   for (Operation &op : block) {
     if (op.getNumResults() == 0)
@@ -193,6 +214,8 @@ void Finder::collectCandidates() {
     Value value = op.getResult(0);
     if (std::optional<GlobalAverage> average = matchGlobalAverage(value, facts))
       averages.insert({value, average->map});
+    else if (Value map = findMeanOverAllButOne(&op))
+      averages.insert({value, map});
   }
   llvm::MapVector<Value, Candidate> byMap;
   auto add = [&](Value map, Value anchor) {
@@ -210,7 +233,14 @@ void Finder::collectCandidates() {
       isPooled |= isAverage(step->get());
     if (isPooled)
       continue;
-    if (Value map = findMap(head))
+    Value map = findMap(head);
+    // A map that is averaged along some of its axes is pooled as well.
+    if (auto mean = map ? map.getDefiningOp<onnx::ReduceMeanOp>() : nullptr) {
+      std::optional<SmallVector<int64_t>> axes = facts.getReducedAxes(mean);
+      if (axes && !llvm::is_contained(*axes, 0))
+        map = mean.getData();
+    }
+    if (map)
       add(map, head.layer.op->getResult(0));
   }
   auto isBefore = [](Value a, Value b) {
@@ -241,40 +271,33 @@ bool Finder::isLive(const Candidate &candidate) const {
   });
 }
 
-/// True when the mean of the map comes back to the map, or to what is made of
-/// it and as large: as the factor of each channel in squeeze and excitation.
+/// True when the mean of the map is combined with something larger that is
+/// computed as well: when it scales each channel of a map (squeeze and
+/// excitation), or is taken off what it is the mean of (normalisation).
 bool Finder::isGate(const Candidate &candidate) {
   if (llvm::any_of(candidate.anchors,
                    [&](Value anchor) { return !isAverage(anchor); }))
     return false;
   llvm::DenseSet<Value> pooled(candidate.anchors.begin(),
                                candidate.anchors.end());
-  llvm::DenseSet<Value> maps{candidate.map};
   auto isPooled = [&](Value value) { return pooled.contains(value); };
-  auto isMap = [&](Value value) { return maps.contains(value); };
   for (Operation &op : block) {
-    if (op.getNumResults() == 0 || isPooled(op.getResult(0)) ||
-        readsExtentsOnly(&op))
+    if (op.getNumResults() == 0 || readsExtentsOnly(&op) ||
+        !reads(&op, isPooled))
       continue;
-    bool readsPooled = reads(&op, isPooled), readsMap = reads(&op, isMap);
-    if (readsPooled && readsMap && op.hasTrait<onnx::PerElement>()) {
-      std::optional<ValueFacts::Shape> first;
-      for (Value operand : op.getOperands()) {
-        const std::optional<ValueFacts::Shape> &shape =
-            facts.get(operand).shape;
-        if (!isPooled(operand) && !isMap(operand))
-          continue;
-        if (first && shape && shape != first)
-          return true;
-        first = shape;
-      }
-    }
-    for (Value result : op.getResults()) {
-      if (readsPooled)
-        pooled.insert(result);
-      else if (readsMap)
-        maps.insert(result);
-    }
+    const std::optional<ValueFacts::Shape> &shape =
+        facts.get(op.getResult(0)).shape;
+    bool grows = llvm::any_of(op.getOperands(), [&](Value operand) {
+      const std::optional<ValueFacts::Shape> &before = facts.get(operand).shape;
+      return isPooled(operand) && before && shape && before != shape;
+    });
+    if (op.hasTrait<onnx::PerElement>() && grows &&
+        llvm::any_of(op.getOperands(), [&](Value operand) {
+          return !isPooled(operand) &&
+                 classifyOperand(operand, facts) == OperandKind::Computed;
+        }))
+      return true;
+    pooled.insert(op.result_begin(), op.result_end());
   }
   return false;
 }

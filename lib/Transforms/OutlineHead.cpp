@@ -7,13 +7,13 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "ConstantInitializersScope.h"
 #include "GraphBoundary.h"
 #include "headopt/Analysis/HeadRange.h"
 #include "headopt/Analysis/Lowerable.h"
 #include "headopt/Transforms/Passes.h"
 #include "mlir/IR/IRMapping.h"
 #include "mlir/IR/Remarks.h"
-#include "llvm/ADT/ScopeExit.h"
 
 using namespace mlir;
 using namespace headopt;
@@ -204,15 +204,7 @@ struct OutlineHeadPass : headopt::impl::OutlineHeadBase<OutlineHeadPass> {
 
   void runOnOperation() override {
     ModuleOp module = getOperation();
-    // The analysis finds the user's word on the module; it is not the model's.
-    bool wasSet = module->hasAttr(onnx::kConstantInitializersAttr);
-    if (constantInitializers)
-      module->setAttr(onnx::kConstantInitializersAttr,
-                      UnitAttr::get(&getContext()));
-    llvm::scope_exit restore([&] {
-      if (!wasSet)
-        module->removeAttr(onnx::kConstantInitializersAttr);
-    });
+    ConstantInitializersScope scope(getOperation(), constantInitializers);
     HeadAnalysisOptions options;
     options.residual = false;
     HeadAnalysis analysis(module, options);

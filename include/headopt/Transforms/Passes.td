@@ -128,4 +128,40 @@ def OutlineHead : Pass<"outline-head", "::mlir::ModuleOp"> {
   ];
 }
 
+def CutAtFeatureMap : Pass<"cut-at-feature-map", "::mlir::ModuleOp"> {
+  let summary = "Keep a model's backbone, which computes the feature map";
+  let description = [{
+    Takes off what outline-head keeps: the feature map becomes an output of the
+    main graph, in place of the first output that depends on the head, and what
+    only the head needed goes, with all that is said of it.
+
+    ```mlir
+    %map = onnx.Relu(%c) : (tensor<?x512x7x7xf32>) -> tensor<?x512x7x7xf32>
+    %p = onnx.GlobalAveragePool(%map) : (tensor<?x512x7x7xf32>) -> tensor<?x512x1x1xf32>
+    %f = onnx.Flatten(%p) : (tensor<?x512x1x1xf32>) -> tensor<?x512xf32>
+    %y = onnx.Gemm(%f, %w) : (tensor<?x512xf32>, tensor<512x10xf32>) -> tensor<?x10xf32>
+    return %y : tensor<?x10xf32>
+    ```
+    becomes
+    ```mlir
+    %map = onnx.Relu(%c) : (tensor<?x512x7x7xf32>) -> tensor<?x512x7x7xf32>
+    return %map : tensor<?x512x7x7xf32>
+    ```
+    Outputs that do not depend on the head stay. Of one that does and is not the
+    head's result there is a warning, for neither part gives it. Inputs and
+    model-local functions go when the head alone used them; what nothing used
+    stays, as does all else that the model says.
+
+    The head is the one that outline-head finds once raise-to-gap has run. A
+    model without a head is an error.
+  }];
+  let dependentDialects = ["::headopt::onnx::ONNXDialect"];
+  let options = [
+    Option<"constantInitializers", "constant-initializers", "bool",
+           /*default=*/"false",
+           "Take initializers that are also graph inputs for constants: no "
+           "caller overrides them">,
+  ];
+}
+
 #endif // HEADOPT_TRANSFORMS_PASSES_TD
