@@ -59,8 +59,7 @@ private:
   Value findMeanOverAllButOne(Operation *op);
   void collectCandidates();
   void findLive();
-  bool isLive(const Candidate &candidate) const;
-  bool isGate(const Candidate &candidate);
+  bool isGate(Value average);
   void follow(const Candidate &candidate);
   bool isFollowed(Operation *op, std::string &whyNot);
   bool chooseEnd(const Candidate &candidate, std::string &whyNot);
@@ -82,6 +81,8 @@ private:
   SmallVector<Candidate> candidates;
   /// Operators that an output of the graph depends on.
   llvm::SetVector<Operation *> live;
+  /// Whether maps are averaged to scale them.
+  bool hasGates = false;
   /// What to say of a head whose map is not found.
   std::string withoutMap;
   /// Means over all positions, and of what.
@@ -219,12 +220,17 @@ void Finder::collectCandidates() {
   }
   llvm::MapVector<Value, Candidate> byMap;
   auto add = [&](Value map, Value anchor) {
+    if (!live.contains(anchor.getDefiningOp()))
+      return;
     Candidate &candidate = byMap[map];
     candidate.map = map;
     candidate.anchors.push_back(anchor);
   };
   for (auto [value, map] : averages)
-    add(map, value);
+    if (isGate(value))
+      hasGates = true;
+    else
+      add(map, value);
   for (const Head &head : heads.getHeads()) {
     if (head.layer.op->getBlock() != &block)
       continue;
@@ -265,21 +271,11 @@ void Finder::findLive() {
     });
 }
 
-bool Finder::isLive(const Candidate &candidate) const {
-  return llvm::any_of(candidate.anchors, [&](Value anchor) {
-    return live.contains(anchor.getDefiningOp());
-  });
-}
-
-/// True when the mean of the map is combined with something larger that is
-/// computed as well: when it scales each channel of a map (squeeze and
+/// True when `average`, the mean of a map, is combined with something larger
+/// that is computed as well: when it scales each channel of a map (squeeze and
 /// excitation), or is taken off what it is the mean of (normalisation).
-bool Finder::isGate(const Candidate &candidate) {
-  if (llvm::any_of(candidate.anchors,
-                   [&](Value anchor) { return !isAverage(anchor); }))
-    return false;
-  llvm::DenseSet<Value> pooled(candidate.anchors.begin(),
-                               candidate.anchors.end());
+bool Finder::isGate(Value average) {
+  llvm::DenseSet<Value> pooled{average};
   auto isPooled = [&](Value value) { return pooled.contains(value); };
   for (Operation &op : block) {
     if (op.getNumResults() == 0 || readsExtentsOnly(&op) ||
@@ -473,13 +469,9 @@ std::string Finder::explainStop() const {
 }
 
 std::optional<HeadRange> Finder::run(std::string &whyNot) {
-  collectCandidates();
   findLive();
-  SmallVector<const Candidate *> real;
-  for (const Candidate &candidate : candidates)
-    if (isLive(candidate) && !isGate(candidate))
-      real.push_back(&candidate);
-  if (real.empty()) {
+  collectCandidates();
+  if (candidates.empty()) {
     ArrayRef<Head> all = heads.getHeads();
     const Head *inner = llvm::find_if(all, [&](const Head &head) {
       return head.layer.op->getBlock() != &block;
@@ -490,7 +482,7 @@ std::optional<HeadRange> Finder::run(std::string &whyNot) {
                "inline that first (functions: onnx.inliner)";
     else if (!withoutMap.empty())
       whyNot = withoutMap;
-    else if (!candidates.empty())
+    else if (hasGates)
       whyNot = "the model has no head: maps are averaged only to scale them; "
                "give a model with a mean or a dense layer at its end";
     else
@@ -499,15 +491,13 @@ std::optional<HeadRange> Finder::run(std::string &whyNot) {
     return std::nullopt;
   }
 
-  const Candidate *last = real.pop_back_val();
+  const Candidate *last = &candidates.back();
   // What would be the map of one head may be inside an earlier one.
-  for (size_t i = 0; i < real.size(); ++i) {
-    follow(*real[i]);
-    if (!behindAnchor.contains(last->map))
-      continue;
-    last = real[i];
-    real.resize(i);
-    i = -1;
+  for (const Candidate *other = candidates.begin(); other != last;) {
+    follow(*other);
+    bool contains = behindAnchor.contains(last->map);
+    last = contains ? other : last;
+    other = contains ? candidates.begin() : other + 1;
   }
   follow(*last);
   whyNot = getFirstRefusal();
