@@ -64,6 +64,11 @@ struct Options {
                  clEnumValN(Kind::MLIR, "mlir", "MLIR text"),
                  clEnumValN(Kind::MLIRBytecode, "mlirbc", "MLIR bytecode")),
       cl::cat(category)};
+  cl::opt<std::string> backbone{
+      "emit-backbone",
+      cl::desc("Write the model cut at the feature map of its last head, "
+               "which becomes its output (.onnx or .onnxtxt)"),
+      cl::value_desc("file"), cl::cat(category)};
   cl::opt<std::string> report{
       "report", cl::desc("Write the report as JSON (docs/Report.md)"),
       cl::value_desc("file.json"), cl::cat(category)};
@@ -120,6 +125,7 @@ private:
   LogicalResult runPasses(ModuleOp module, bool isONNX);
   void collectHeads(const HeadAnalysis &analysis);
   LogicalResult writeModule(ModuleOp module, Kind kind);
+  LogicalResult writeBackbone(ModuleOp module);
   LogicalResult copyInput(StringRef bytes);
   LogicalResult writeFile(StringRef path, StringRef bytes);
   int fail(ExitCode code, const llvm::Twine &message) {
@@ -245,6 +251,21 @@ LogicalResult Tool::writeModule(ModuleOp module, Kind kind) {
     os << '\n';
   }
   return writeFile(getOutputPath(), bytes);
+}
+
+/// Writes what of `module` comes before its last head.
+LogicalResult Tool::writeBackbone(ModuleOp module) {
+  OwningOpRef<ModuleOp> backbone = module.clone();
+  PassManager pm(module.getContext());
+  CutAtFeatureMapOptions passOptions;
+  passOptions.constantInitializers = options.constantInitializers;
+  pm.addPass(createCutAtFeatureMap(passOptions));
+  if (failed(pm.run(*backbone)))
+    return failure();
+  return exportONNX(*backbone, options.backbone,
+                    getKindOfName(options.backbone) == Kind::ONNX
+                        ? ONNXFormat::Binary
+                        : ONNXFormat::Text);
 }
 
 /// Compares rewritten heads with what they answered before.
@@ -386,6 +407,8 @@ int Tool::runOnONNX(std::unique_ptr<llvm::MemoryBuffer> buffer, Kind inputKind,
     reportFile.emplace(std::move(*created));
   }
 
+  if (!options.backbone.empty() && failed(writeBackbone(*module)))
+    return BadInput;
   if (outputKind != Kind::Auto) {
     auto sourceDir = (*module)->getAttrOfType<StringAttr>(onnx::kSourceDirAttr);
     bool sameFolder = true;
@@ -458,6 +481,19 @@ int Tool::run() {
                       "give --emit");
   }
 
+  if (!options.backbone.empty()) {
+    Kind kind = getKindOfName(options.backbone);
+    if (kind != Kind::ONNX && kind != Kind::ONNXText)
+      return fail(BadUsage, "--emit-backbone: cannot tell the kind of output "
+                            "from '" +
+                                options.backbone +
+                                "'; end it in .onnx or .onnxtxt");
+    if (options.backbone == options.output)
+      return fail(BadUsage, "--emit-backbone and -o both name '" +
+                                options.output +
+                                "'; give them different files");
+  }
+
   bool isFile = options.input != "-";
   if (isFile) {
     llvm::sys::fs::file_status status;
@@ -483,6 +519,10 @@ int Tool::run() {
     inputKind = getKindOfContent((*buffer)->getBuffer());
   if (inputKind == Kind::ONNX || inputKind == Kind::ONNXText)
     return runOnONNX(std::move(*buffer), inputKind, outputKind, isFile);
+  if (!options.backbone.empty())
+    return fail(BadUsage, options.input +
+                              ": --emit-backbone takes ONNX models; "
+                              "make one with -o FILE.onnx first");
   if ((*buffer)->getBufferSize() == 0 &&
       (options.input == "-" || inputKind == Kind::MLIRBytecode))
     return fail(BadInput, options.input + ": is empty; give it a model");
@@ -516,6 +556,8 @@ int main(int argc, char **argv) {
         onHeads(analysis);
     });
   });
+  registerCutAtFeatureMap();
+  registerOutlineHead();
   registerRaiseToGap();
   registerHeadOptConversionPasses();
   std::string header = registerCLIOptions(
