@@ -3,10 +3,12 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 // On ONNX files: import, run a pipeline (flatten-to-gap unless passes are
-// named), report, export. On MLIR files: an ordinary mlir-opt.
+// named), report, export or compile (Codegen.h). On MLIR files: an ordinary
+// mlir-opt, which can also compile what is in the LLVM dialect.
 //
 //===----------------------------------------------------------------------===//
 
+#include "Codegen.h"
 #include "headopt/Analysis/HeadReport.h"
 #include "headopt/Analysis/HeadVerifier.h"
 #include "headopt/Support/OutputFile.h"
@@ -40,7 +42,18 @@ namespace {
 
 enum ExitCode { Done = 0, BadInput = 1, BadUsage = 2, NothingRewritten = 3 };
 
-enum class Kind { Auto, ONNX, ONNXText, MLIR, MLIRBytecode };
+enum class Kind {
+  Auto,
+  ONNX,
+  ONNXText,
+  MLIR,
+  MLIRBytecode,
+  Linalg,
+  LLVM,
+  Assembly,
+  Object,
+  Shared
+};
 
 struct Options {
   cl::OptionCategory category{"head-opt options"};
@@ -53,10 +66,16 @@ struct Options {
       cl::value_desc("file"), cl::cat(category)};
   cl::opt<Kind> emit{
       "emit", cl::desc("Kind of output"), cl::init(Kind::Auto),
-      cl::values(clEnumValN(Kind::ONNX, "onnx", "ONNX model"),
-                 clEnumValN(Kind::ONNXText, "onnxtxt", "ONNX text format"),
-                 clEnumValN(Kind::MLIR, "mlir", "MLIR text"),
-                 clEnumValN(Kind::MLIRBytecode, "mlirbc", "MLIR bytecode")),
+      cl::values(
+          clEnumValN(Kind::ONNX, "onnx", "ONNX model"),
+          clEnumValN(Kind::ONNXText, "onnxtxt", "ONNX text format"),
+          clEnumValN(Kind::MLIR, "mlir", "MLIR text"),
+          clEnumValN(Kind::MLIRBytecode, "mlirbc", "MLIR bytecode"),
+          clEnumValN(Kind::Linalg, "linalg", "the head as linalg on tensors"),
+          clEnumValN(Kind::LLVM, "llvm", "the head as LLVM IR"),
+          clEnumValN(Kind::Assembly, "asm", "the head as assembly"),
+          clEnumValN(Kind::Object, "obj", "the head as an object file"),
+          clEnumValN(Kind::Shared, "shared", "the head as a shared library")),
       cl::cat(category)};
   cl::opt<std::string> report{
       "report", cl::desc("Write the report as JSON (docs/Report.md)"),
@@ -84,6 +103,7 @@ struct Options {
   cl::opt<bool> requireRewrite{
       "require-rewrite", cl::desc("Exit with 3 when no head was rewritten"),
       cl::cat(category)};
+  CodegenOptions codegen{category};
 };
 
 /// Messages quote files and models, which may hold anything.
@@ -108,6 +128,7 @@ public:
 
 private:
   int runOnMLIR(std::unique_ptr<llvm::MemoryBuffer> buffer, Kind outputKind);
+  LogicalResult compile(ModuleOp module);
   int runOnONNX(std::unique_ptr<llvm::MemoryBuffer> buffer, Kind inputKind,
                 Kind outputKind, bool inFile);
   void reportOnOneLine(MLIRContext &context);
@@ -136,6 +157,8 @@ private:
   std::vector<std::pair<std::string, HeadVerifier>> verifiers;
   std::string verifyError;
   bool analysed = false;
+  /// There when the head is to be compiled.
+  std::optional<Codegen> codegen;
 };
 
 } // namespace
@@ -150,7 +173,33 @@ static Kind getKindOfName(StringRef path) {
     return Kind::MLIR;
   if (ending == ".mlirbc")
     return Kind::MLIRBytecode;
+  if (ending == ".ll")
+    return Kind::LLVM;
+  if (ending == ".s")
+    return Kind::Assembly;
+  if (ending == ".o")
+    return Kind::Object;
+  if (ending == ".so")
+    return Kind::Shared;
   return Kind::Auto;
+}
+
+/// What there is to do about code for this kind of output.
+static std::optional<CodegenKind> getCodegenKind(Kind kind) {
+  switch (kind) {
+  case Kind::Linalg:
+    return CodegenKind::Linalg;
+  case Kind::LLVM:
+    return CodegenKind::LLVM;
+  case Kind::Assembly:
+    return CodegenKind::Assembly;
+  case Kind::Object:
+    return CodegenKind::Object;
+  case Kind::Shared:
+    return CodegenKind::Shared;
+  default:
+    return std::nullopt;
+  }
 }
 
 /// For standard input and unusual names. A ModelProto starts with its IR
@@ -239,6 +288,14 @@ LogicalResult Tool::writeModule(ModuleOp module, Kind kind) {
     os << '\n';
   }
   return writeFile(getOutputPath(), bytes);
+}
+
+LogicalResult Tool::compile(ModuleOp module) {
+  llvm::Error error = codegen->run(module);
+  if (!error)
+    return success();
+  fail(BadInput, llvm::toString(std::move(error)));
+  return failure();
 }
 
 /// Compares rewritten heads with what they answered before.
@@ -380,7 +437,11 @@ int Tool::runOnONNX(std::unique_ptr<llvm::MemoryBuffer> buffer, Kind inputKind,
     reportFile.emplace(std::move(*created));
   }
 
-  if (outputKind != Kind::Auto) {
+  if (codegen) {
+    if (failed(compile(*module)))
+      return BadInput;
+    report.bytesAfter = getFileSize(options.output);
+  } else if (outputKind != Kind::Auto) {
     auto sourceDir = (*module)->getAttrOfType<StringAttr>(onnx::kSourceDirAttr);
     bool sameFolder = true;
     if (sourceDir && options.output != "-") {
@@ -418,7 +479,7 @@ int Tool::runOnONNX(std::unique_ptr<llvm::MemoryBuffer> buffer, Kind inputKind,
 
 int Tool::runOnMLIR(std::unique_ptr<llvm::MemoryBuffer> buffer,
                     Kind outputKind) {
-  if (outputKind != Kind::ONNX && outputKind != Kind::ONNXText) {
+  if (!codegen && outputKind != Kind::ONNX && outputKind != Kind::ONNXText) {
     MlirOptMainConfig mlirConfig = config;
     if (outputKind == Kind::MLIRBytecode)
       mlirConfig.emitBytecode(true);
@@ -435,21 +496,36 @@ int Tool::runOnMLIR(std::unique_ptr<llvm::MemoryBuffer> buffer,
   sources.AddNewSourceBuffer(std::move(buffer), llvm::SMLoc());
   OwningOpRef<ModuleOp> module = parseSourceFile<ModuleOp>(sources, &context);
   if (!module || failed(runPasses(*module, /*isONNX=*/false)) ||
-      failed(writeModule(*module, outputKind)))
+      failed(codegen ? compile(*module) : writeModule(*module, outputKind)))
     return BadInput;
   return Done;
 }
 
 int Tool::run() {
   Kind outputKind = options.emit;
-  if (outputKind == Kind::Auto && !options.output.empty() &&
+  bool isRun = options.codegen.run;
+  if (isRun && outputKind != Kind::Auto)
+    return fail(BadUsage, "--run writes no model or code; leave --emit away");
+  if (!isRun && outputKind == Kind::Auto && !options.output.empty() &&
       options.output != "-") {
     outputKind = getKindOfName(options.output);
     if (outputKind == Kind::Auto)
       return fail(BadUsage,
                   "cannot tell the kind of output from '" + options.output +
-                      "'; end it in .onnx, .onnxtxt, .mlir or .mlirbc, or "
-                      "give --emit");
+                      "'; end it in .onnx, .onnxtxt, .mlir, .mlirbc, .so, .o, "
+                      ".s or .ll, or give --emit");
+  }
+  std::optional<CodegenKind> codegenKind =
+      isRun ? CodegenKind::Run : getCodegenKind(outputKind);
+  if (!codegenKind) {
+    if (llvm::Error error = Codegen::checkUnused(options.codegen))
+      return fail(BadUsage, llvm::toString(std::move(error)));
+  } else {
+    llvm::Expected<Codegen> created = Codegen::create(
+        options.codegen, *codegenKind, options.input, getOutputPath());
+    if (!created)
+      return fail(BadUsage, llvm::toString(created.takeError()));
+    codegen.emplace(std::move(*created));
   }
 
   bool isFile = options.input != "-";
@@ -473,7 +549,7 @@ int Tool::run() {
                               buffer.getError().message());
 
   Kind inputKind = isFile ? getKindOfName(options.input) : Kind::Auto;
-  if (inputKind == Kind::Auto)
+  if (inputKind == Kind::Auto || getCodegenKind(inputKind))
     inputKind = getKindOfContent((*buffer)->getBuffer());
   if (inputKind == Kind::ONNX || inputKind == Kind::ONNXText)
     return runOnONNX(std::move(*buffer), inputKind, outputKind, isFile);
@@ -493,8 +569,12 @@ int main(int argc, char **argv) {
   DialectRegistry registry;
   registry.insert<onnx::ONNXDialect, func::FuncDialect>();
   registerONNXSchemas(registry);
+  registerNativeTranslations(registry);
   registerTransformsPasses();
 
+  // LLVM's library brings options of its own passes; one is called as ours is.
+  if (cl::Option *taken = cl::getRegisteredOptions().lookup("threads"))
+    taken->removeArgument();
   Options options;
   // The pass reports to the tool whether it is named or the default.
   OnHeads onHeads;
