@@ -5,6 +5,9 @@
 //===----------------------------------------------------------------------===//
 
 #include "headopt/Pipelines/Pipelines.h"
+#include "headopt/Conversion/Passes.h"
+#include "headopt/Target/Native/Signature.h"
+#include "headopt/Transforms/Passes.h"
 #include "mlir/Conversion/Passes.h"
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
 #include "mlir/Dialect/Arith/Transforms/BufferizableOpInterfaceImpl.h"
@@ -100,7 +103,91 @@ void headopt::registerLoweringDialects(DialectRegistry &registry) {
   vector::registerSubsetOpInterfaceExternalModels(registry);
 }
 
+void headopt::buildHeadToLinalgPipeline(OpPassManager &pm,
+                                        const HeadToLinalgOptions &options) {
+  OutlineHeadOptions outline;
+  outline.name = options.name;
+  outline.constantInitializers = options.constantInitializers;
+  pm.addPass(createOutlineHead(outline));
+  pm.addPass(createConvertONNXToLinalg());
+  pm.addPass(createCanonicalizerPass());
+  pm.addPass(createCSEPass());
+}
+
+/// What callers in C need to know of `head`, as an attribute that stays with
+/// the function. Null when Target/Native has no such type.
+static Attribute getSignature(func::FuncOp head) {
+  auto features = dyn_cast<RankedTensorType>(head.getArgumentTypes().front());
+  auto output = dyn_cast<RankedTensorType>(head.getResultTypes().front());
+  if (!features || !output ||
+      features.getElementType() != output.getElementType())
+    return nullptr;
+  HeadSignature signature;
+  Type element = features.getElementType();
+  if (element.isF16())
+    signature.element = Element::F16;
+  else if (element.isBF16())
+    signature.element = Element::BF16;
+  else if (element.isF32())
+    signature.element = Element::F32;
+  else if (element.isF64())
+    signature.element = Element::F64;
+  else
+    return nullptr;
+  auto append = [](SmallVector<int64_t> &extents, RankedTensorType type) {
+    for (int64_t extent : type.getShape())
+      extents.push_back(ShapedType::isDynamic(extent) ? HeadSignature::kDynamic
+                                                      : extent);
+  };
+  append(signature.features, features);
+  append(signature.output, output);
+  return signature.toAttribute(head.getContext());
+}
+
+SmallVector<OwningOpRef<ModuleOp>>
+headopt::lowerHeadToLLVM(ModuleOp module, ArrayRef<VectorUnit> units) {
+  auto functions = llvm::to_vector(module.getOps<func::FuncOp>());
+  if (functions.size() != 1 || functions[0].getNumArguments() != 1 ||
+      functions[0].getNumResults() != 1) {
+    module.emitError("there is no single function from one tensor to another "
+                     "in the module");
+    return {};
+  }
+  Attribute signature = getSignature(functions[0]);
+  if (!signature) {
+    functions[0].emitError(
+        "the feature map and the head's result must both be of float16, "
+        "bfloat16, float or double; their types are ")
+        << functions[0].getArgumentTypes().front() << " and "
+        << functions[0].getResultTypes().front();
+    return {};
+  }
+  functions[0]->setAttr(kSignatureAttr, signature);
+
+  PassManager batch(module.getContext());
+  buildBatchPipeline(batch);
+  if (failed(batch.run(module)))
+    return {};
+  auto packed = std::make_shared<PackedWeights>();
+  SmallVector<OwningOpRef<ModuleOp>> lowered;
+  for (const VectorUnit &unit : units) {
+    lowered.push_back(module.clone());
+    CPUPipelineOptions options;
+    options.vectorBits = unit.bits;
+    options.fma = unit.fma;
+    PassManager pm(module.getContext());
+    buildCPUPipeline(pm, options, packed);
+    if (failed(pm.run(*lowered.back())))
+      return {};
+  }
+  return lowered;
+}
+
 void headopt::registerHeadOptPipelines() {
+  PassPipelineRegistration<HeadToLinalgOptions>(
+      "lower-head-to-linalg",
+      "Lower the last head of an ONNX model to one function on tensors",
+      buildHeadToLinalgPipeline);
   PassPipelineRegistration<CPUPipelineOptions>(
       "lower-head-to-llvm-cpu",
       "Lower one function on tensors (linalg) to the LLVM dialect for a CPU",

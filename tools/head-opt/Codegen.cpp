@@ -6,6 +6,7 @@
 
 #include "Codegen.h"
 #include "headopt/Dialect/ONNX/IR/ONNX.h"
+#include "headopt/Pipelines/Pipelines.h"
 #include "headopt/Support/OutputFile.h"
 #include "headopt/Support/TemporaryFolder.h"
 #include "headopt/Target/Native/Header.h"
@@ -150,37 +151,45 @@ llvm::Error Codegen::ofInput(llvm::Error error) const {
 // From ONNX
 //===----------------------------------------------------------------------===//
 
-namespace {
-/// A head in the LLVM dialect, for each processor in turn.
-struct LoweredHead {
-  SmallVector<OwningOpRef<ModuleOp>> modules;
-};
-} // namespace
-
-/// TO BE FILLED with headopt::lowerHead (Pipelines): the head of `module`,
-/// which is in the onnx dialect, lowered once for each of `cpus`, the function
-/// called `name` with its headopt.signature.
-static llvm::Expected<LoweredHead> lower(ModuleOp module, StringRef name,
-                                         const llvm::Triple &triple,
-                                         ArrayRef<std::string> cpus,
-                                         Threads threads) {
-  return error("heads of ONNX models cannot be lowered yet: not built yet");
+/// Runs `work`, which says by diagnostics what is wrong. The first error is the
+/// one that is reported; remarks and warnings go their way.
+static llvm::Error collectError(MLIRContext *context,
+                                llvm::function_ref<bool()> work) {
+  std::string first;
+  ScopedDiagnosticHandler handler(context, [&](Diagnostic &diagnostic) {
+    if (diagnostic.getSeverity() != DiagnosticSeverity::Error)
+      return failure();
+    if (first.empty())
+      first = diagnostic.str();
+    return success();
+  });
+  if (work())
+    return llvm::Error::success();
+  return error(first.empty() ? "the head cannot be lowered" : first);
 }
 
-/// TO BE FILLED like lower(): leaves `module` as linalg on tensors.
-static llvm::Error lowerToLinalg(ModuleOp module, StringRef name) {
-  return error("heads of ONNX models cannot be lowered yet: not built yet");
+/// Leaves the last head of `module`, as linalg on tensors, called `name`.
+static llvm::Error lowerToLinalg(ModuleOp module, StringRef name,
+                                 bool constantInitializers) {
+  return collectError(module.getContext(), [&] {
+    PassManager pm(module.getContext());
+    HeadToLinalgOptions pipeline;
+    pipeline.name = name.str();
+    pipeline.constantInitializers = constantInitializers;
+    buildHeadToLinalgPipeline(pm, pipeline);
+    return succeeded(pm.run(module));
+  });
 }
 
-llvm::Error Codegen::runOnONNX(ModuleOp module) {
+llvm::Error Codegen::runOnONNX(ModuleOp module, bool constantInitializers) {
   std::string name = options.name;
   if (name.empty())
     name = output == "-" || kind == CodegenKind::Run
                ? "head"
                : makeFunctionName(llvm::sys::path::stem(output));
+  if (llvm::Error failed = lowerToLinalg(module, name, constantInitializers))
+    return ofInput(std::move(failed));
   if (kind == CodegenKind::Linalg) {
-    if (llvm::Error failed = lowerToLinalg(module, name))
-      return ofInput(std::move(failed));
     std::string text;
     llvm::raw_string_ostream os(text);
     os << *module << '\n';
@@ -191,13 +200,25 @@ llvm::Error Codegen::runOnONNX(ModuleOp module) {
       return failed;
     return file->commit();
   }
-  llvm::Expected<LoweredHead> head =
-      lower(module, name, triple, cpus, options.threads);
-  if (!head)
-    return ofInput(head.takeError());
+  SmallVector<VectorUnit> units;
+  for (StringRef cpu : cpus) {
+    llvm::Expected<NativeTarget> known = getNativeTarget(triple, cpu);
+    if (!known)
+      return known.takeError();
+    llvm::Expected<VectorUnit> unit = getVectorUnit(*known);
+    if (!unit)
+      return unit.takeError();
+    units.push_back(*unit);
+  }
+  SmallVector<OwningOpRef<ModuleOp>> lowered;
+  if (llvm::Error failed = collectError(module.getContext(), [&] {
+        lowered = lowerHeadToLLVM(module, units);
+        return !lowered.empty();
+      }))
+    return ofInput(std::move(failed));
   SmallVector<NativeVariant> variants;
-  for (auto [lowered, cpu] : llvm::zip_equal(head->modules, cpus))
-    variants.push_back({*lowered, cpu});
+  for (auto [head, cpu] : llvm::zip_equal(lowered, cpus))
+    variants.push_back({*head, cpu});
   return compile(variants);
 }
 
@@ -240,13 +261,14 @@ llvm::Error Codegen::runOnLLVM(ModuleOp module) {
   return compile(variants);
 }
 
-llvm::Error Codegen::run(ModuleOp module) {
+llvm::Error Codegen::run(ModuleOp module, bool constantInitializers) {
   WalkResult walked = module.walk([](Operation *op) {
     return isa_and_present<onnx::ONNXDialect>(op->getDialect())
                ? WalkResult::interrupt()
                : WalkResult::advance();
   });
-  return walked.wasInterrupted() ? runOnONNX(module) : runOnLLVM(module);
+  return walked.wasInterrupted() ? runOnONNX(module, constantInitializers)
+                                 : runOnLLVM(module);
 }
 
 //===----------------------------------------------------------------------===//

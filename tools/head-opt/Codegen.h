@@ -48,7 +48,8 @@ public:
   static llvm::Error checkUnused(const CodegenOptions &options);
 
   /// Takes a module in the onnx dialect or in the LLVM dialect, and changes it.
-  llvm::Error run(mlir::ModuleOp module);
+  /// `constantInitializers`: no caller overrides initializers.
+  llvm::Error run(mlir::ModuleOp module, bool constantInitializers);
 
 private:
   Codegen(const CodegenOptions &options, CodegenKind kind,
@@ -57,7 +58,7 @@ private:
   }
 
   std::string getHeaderPath() const;
-  llvm::Error runOnONNX(mlir::ModuleOp module);
+  llvm::Error runOnONNX(mlir::ModuleOp module, bool constantInitializers);
   llvm::Error runOnLLVM(mlir::ModuleOp module);
   llvm::Error compile(llvm::ArrayRef<NativeVariant> variants);
   llvm::Error writeFiles(llvm::ArrayRef<NativeVariant> variants);

@@ -318,7 +318,7 @@ LogicalResult Tool::writeBackbone(ModuleOp module) {
 }
 
 LogicalResult Tool::compile(ModuleOp module) {
-  llvm::Error error = codegen->run(module);
+  llvm::Error error = codegen->run(module, options.constantInitializers);
   if (!error)
     return success();
   fail(BadInput, llvm::toString(std::move(error)));

@@ -8,6 +8,8 @@
 #define HEADOPT_PIPELINES_PIPELINES_H
 
 #include "headopt/Codegen/Passes.h"
+#include "headopt/Target/Native/Target.h"
+#include "mlir/IR/OwningOpRef.h"
 #include "mlir/Pass/PassManager.h"
 #include "mlir/Pass/PassOptions.h"
 
@@ -34,7 +36,29 @@ void buildCPUPipeline(mlir::OpPassManager &pm,
                       const CPUPipelineOptions &options,
                       std::shared_ptr<PackedWeights> packed = nullptr);
 
-/// Registers `lower-head-to-llvm-cpu`: both, one after the other.
+/// From a model in the onnx dialect to its last head as one function on
+/// tensors, in linalg.
+struct HeadToLinalgOptions : mlir::PassPipelineOptions<HeadToLinalgOptions> {
+  Option<std::string> name{*this, "name",
+                           llvm::cl::desc("The symbol name of the function"),
+                           llvm::cl::init("head")};
+  Option<bool> constantInitializers{
+      *this, "constant-initializers",
+      llvm::cl::desc("Take initializers that are also graph inputs for "
+                     "constants"),
+      llvm::cl::init(false)};
+};
+void buildHeadToLinalgPipeline(mlir::OpPassManager &pm,
+                               const HeadToLinalgOptions &options);
+
+/// Lowers the head that buildHeadToLinalgPipeline left in `module` to the LLVM
+/// dialect, once for each of `units`; the functions carry their signature
+/// (Target/Native). Empty after an error, which was emitted.
+llvm::SmallVector<mlir::OwningOpRef<mlir::ModuleOp>>
+lowerHeadToLLVM(mlir::ModuleOp module, llvm::ArrayRef<VectorUnit> units);
+
+/// Registers `lower-head-to-linalg` and `lower-head-to-llvm-cpu`, which is the
+/// batch pipeline and then the CPU pipeline.
 void registerHeadOptPipelines();
 
 /// Adds the dialects that the passes read or write, with what bufferization

@@ -100,3 +100,18 @@ headopt::createTargetMachine(const NativeTarget &target) {
                              target.triple.str().c_str());
   return machine;
 }
+
+Expected<VectorUnit> headopt::getVectorUnit(const NativeTarget &target) {
+  Expected<std::unique_ptr<TargetMachine>> machine =
+      createTargetMachine(target);
+  if (!machine)
+    return machine.takeError();
+  const MCSubtargetInfo &subtarget = *(*machine)->getMCSubtargetInfo();
+  if (target.triple.getArch() != Triple::x86_64)
+    // AArch64; others have what LLVM makes of 128 bits.
+    return VectorUnit{128, target.triple.isAArch64()};
+  unsigned bits = subtarget.checkFeatures("+avx512f") ? 512
+                  : subtarget.checkFeatures("+avx2")  ? 256
+                                                      : 128;
+  return VectorUnit{bits, subtarget.checkFeatures("+fma")};
+}

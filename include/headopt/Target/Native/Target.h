@@ -25,6 +25,14 @@ struct NativeTarget {
   std::string features;
 };
 
+/// What matters to kernels that are written with vectors.
+struct VectorUnit {
+  /// Width of a register: 128, 256 or 512.
+  unsigned bits = 128;
+  /// There are fused multiply-add instructions.
+  bool fma = false;
+};
+
 /// The triple that `name` stands for, the host's when it is empty. Fails unless
 /// LLVM can make 64-bit little-endian ELF code for it.
 llvm::Expected<llvm::Triple> parseTriple(llvm::StringRef name);
@@ -40,6 +48,9 @@ llvm::Expected<NativeTarget> getNativeTarget(const llvm::Triple &triple,
 /// The processors to compile for when none is named: the levels v2, v3 and v4
 /// of x86-64, of which the running machine then picks one; "generic" elsewhere.
 llvm::ArrayRef<llvm::StringRef> getDefaultCpus(const llvm::Triple &triple);
+
+/// The vectors that code for `target` is best written with.
+llvm::Expected<VectorUnit> getVectorUnit(const NativeTarget &target);
 
 /// Position-independent code at -O3.
 llvm::Expected<std::unique_ptr<llvm::TargetMachine>>
