@@ -70,6 +70,8 @@
 // What LLVM itself refuses.
 // RUN: not head-opt %t/asm.mlir -o %t/k.o --mcpu=x86-64-v3 2>&1 | FileCheck %s --check-prefix=ASM
 // ASM: {{^}}head-opt: error: {{.*}}asm.mlir: {{.*}}instruction{{.*$}}
+// RUN: not head-opt %t/select.mlir -o %t/k.o --mcpu=x86-64-v2 2>&1 | FileCheck %s --check-prefix=SELECT
+// SELECT: {{^}}head-opt: error: LLVM: {{.+$}}
 // RUN: not head-opt %t/translate.mlir -o %t/k.o 2>&1 | FileCheck %s --check-prefix=TRANSLATE
 // TRANSLATE: {{^}}head-opt: error: {{.*}}translate.mlir: cannot be translated to LLVM IR: {{.*}}
 
@@ -123,6 +125,14 @@ llvm.func @head(%n: i64) -> !llvm.ptr {
 //--- asm.mlir
 llvm.func @head() {
   llvm.inline_asm has_side_effects "nosuchinstruction", "" : () -> ()
+  llvm.return
+}
+//--- select.mlir
+llvm.func @head(%f: !llvm.ptr) {
+  %0 = llvm.load %f : !llvm.ptr -> vector<16xf32>
+  %m = llvm.mlir.constant(-1 : i16) : i16
+  %1 = llvm.call_intrinsic "llvm.x86.avx512.rsqrt14.ps.512"(%0, %0, %m) : (vector<16xf32>, vector<16xf32>, i16) -> vector<16xf32>
+  llvm.store %1, %f : vector<16xf32>, !llvm.ptr
   llvm.return
 }
 //--- translate.mlir
