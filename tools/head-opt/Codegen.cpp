@@ -116,11 +116,15 @@ llvm::Expected<Codegen> Codegen::create(const CodegenOptions &options,
   else
     for (StringRef cpu : getDefaultCpus(codegen.triple))
       codegen.cpus.push_back(cpu.str());
-  for (StringRef cpu : codegen.cpus)
-    if (llvm::Expected<NativeTarget> known =
-            getNativeTarget(codegen.triple, cpu);
-        !known)
+  for (StringRef cpu : codegen.cpus) {
+    llvm::Expected<NativeTarget> known = getNativeTarget(codegen.triple, cpu);
+    if (!known)
       return known.takeError();
+    // Among several, the head itself picks what runs.
+    if (isRun && codegen.cpus.size() == 1)
+      if (llvm::Error lacking = checkRunsHere(*known))
+        return lacking;
+  }
   return codegen;
 }
 

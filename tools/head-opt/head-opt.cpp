@@ -34,11 +34,14 @@
 #include "mlir/Tools/mlir-opt/MlirOptMain.h"
 #include "mlir/Transforms/Passes.h"
 #include "llvm/Support/CommandLine.h"
+#include "llvm/Support/ErrorHandling.h"
 #include "llvm/Support/InitLLVM.h"
 #include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/Path.h"
+#include "llvm/Support/Signals.h"
 #include "llvm/Support/SourceMgr.h"
 #include <csignal>
+#include <unistd.h>
 
 using namespace mlir;
 using namespace headopt;
@@ -608,8 +611,16 @@ int Tool::run() {
                    outputKind);
 }
 
+/// What LLVM's code generation cannot do, it says here and never comes back.
+static void failInLLVM(void *, const char *reason, bool) {
+  llvm::errs() << "head-opt: error: LLVM: " << onOneLine(reason) << '\n';
+  llvm::sys::RunInterruptHandlers();
+  ::_exit(BadInput);
+}
+
 int main(int argc, char **argv) {
   llvm::InitLLVM init(argc, argv);
+  llvm::install_fatal_error_handler(failInLLVM);
   // A file that may not grow further is an error of write(), not a crash.
   std::signal(SIGXFSZ, SIG_IGN);
   DialectRegistry registry;

@@ -163,15 +163,20 @@ Expected<std::string> headopt::makeHeader(const NativeCode &code) {
      << " * Both arrays are row-major without gaps, need the alignment of one "
         "element,\n * and must not overlap.";
   if (isHalf)
-    os << " An element is the bits of an "
-       << (signature.element == Element::F16 ? "IEEE 754 half (binary16)"
-                                             : "bfloat16")
+    os << " An element is the bits of "
+       << (signature.element == Element::F16 ? "an IEEE 754 half (binary16)"
+                                             : "a bfloat16")
        << ".";
-  os << "\n *\n"
-     << " * Returns 0, or 1 and writes nothing when batch is negative"
-     << (fixedBatch ? " or another than above" : "")
-     << ", a pointer\n * is null although batch is above 0"
-     << (axes.empty() ? "" : ", or an extent is below 1") << ".\n *\n"
+  os << "\n *\n * Returns 0, or 1 and writes nothing when batch is ";
+  StringRef last = axes.empty() ? "or a pointer is" : "a pointer is";
+  if (fixedBatch)
+    os << "not " << signature.features.front() << ", " << last << " null";
+  else
+    os << "negative, " << last << "\n * null although batch is above 0";
+  os << (axes.empty() ? ""
+         : fixedBatch ? ",\n * or an extent is below 1"
+                      : ", or an extent is below 1")
+     << ".\n *\n"
      << " * Threads may call it at the same time. It allocates nothing";
   if (code.scratchBytes)
     os << "; each thread has\n * " << code.scratchBytes

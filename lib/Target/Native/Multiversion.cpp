@@ -245,9 +245,70 @@ void Dispatcher::build() {
   }
 }
 
+namespace {
+
+/// Scratch memory without a value at first. Of the versions only one ever runs
+/// in a process, so the n-th of one is also the n-th of the others.
+class SharedScratch {
+public:
+  explicit SharedScratch(StringRef entry)
+      : prefix((entry + ".scratch.").str()) {}
+
+  /// Makes declarations of the scratch memory in `module`.
+  void declareIn(Module &module) {
+    size_t index = 0;
+    for (GlobalVariable &global : module.globals()) {
+      if (!global.isThreadLocal() || !global.hasInitializer() ||
+          !isa<UndefValue>(global.getInitializer()))
+        continue;
+      const DataLayout &layout = module.getDataLayout();
+      if (index == areas.size())
+        areas.emplace_back();
+      Area &area = areas[index];
+      area.size = std::max(
+          area.size,
+          layout.getTypeAllocSize(global.getValueType()).getFixedValue());
+      area.alignment =
+          std::max(area.alignment, layout.getPreferredAlign(&global));
+      global.setName(prefix + Twine(index++));
+      global.setInitializer(nullptr);
+      global.setLinkage(GlobalValue::ExternalLinkage);
+      global.setVisibility(GlobalValue::HiddenVisibility);
+    }
+  }
+
+  /// Replaces the declarations by memory that is large enough for each.
+  void defineIn(Module &module) {
+    for (auto [index, area] : enumerate(areas)) {
+      GlobalVariable *declared =
+          module.getNamedGlobal(prefix + std::to_string(index));
+      auto *type =
+          ArrayType::get(Type::getInt8Ty(module.getContext()), area.size);
+      auto *memory =
+          new GlobalVariable(module, type, false, GlobalValue::InternalLinkage,
+                             UndefValue::get(type), "", declared,
+                             GlobalValue::GeneralDynamicTLSModel);
+      memory->setAlignment(area.alignment);
+      memory->takeName(declared);
+      declared->replaceAllUsesWith(memory);
+      declared->eraseFromParent();
+    }
+  }
+
+private:
+  struct Area {
+    uint64_t size = 0;
+    Align alignment;
+  };
+  std::string prefix;
+  std::vector<Area> areas;
+};
+
+} // namespace
+
 Expected<std::unique_ptr<Module>>
 headopt::combineVersions(std::vector<Version> versions, StringRef entry) {
-  auto error = [&](const Twine &what) {
+  auto error = [](const Twine &what) {
     return createStringError(std::errc::invalid_argument, "%s",
                              what.str().c_str());
   };
@@ -258,7 +319,9 @@ headopt::combineVersions(std::vector<Version> versions, StringRef entry) {
   std::vector<std::string> names;
   SmallVector<const Level *> present;
   AttributeList attributes;
+  SharedScratch scratch(entry);
   for (Version &version : versions) {
+    scratch.declareIn(*version.module);
     const Level *level = findLevel(version.cpu);
     Function *body = version.module->getFunction(entry);
     names.push_back((entry + "." + level->suffix).str());
@@ -272,6 +335,8 @@ headopt::combineVersions(std::vector<Version> versions, StringRef entry) {
     if (Linker::linkModules(*combined, std::move(version.module)))
       return error("the versions of '" + entry + "' do not fit together");
   }
+
+  scratch.defineIn(*combined);
 
   SmallVector<Function *> bodies;
   for (StringRef name : names) {

@@ -86,6 +86,25 @@ Expected<NativeTarget> headopt::getNativeTarget(const Triple &triple,
   return target;
 }
 
+Error headopt::checkRunsHere(const NativeTarget &target) {
+  const Target *backend = lookup(target.triple);
+  std::unique_ptr<MCSubtargetInfo> subtarget(
+      backend ? backend->createMCSubtargetInfo(target.triple, target.cpu,
+                                               target.features)
+              : nullptr);
+  if (!subtarget || !isHost(target.triple))
+    return createStringError(std::errc::not_supported,
+                             "this machine runs no code for %s",
+                             target.triple.str().c_str());
+  for (const auto &[feature, present] : sys::getHostCPUFeatures())
+    if (!present && subtarget->checkFeatures(("+" + feature).str()))
+      return createStringError(
+          std::errc::not_supported,
+          "this machine has no '%s', which %s has; choose --mcpu=native",
+          feature.str().c_str(), target.cpu.c_str());
+  return Error::success();
+}
+
 Expected<std::unique_ptr<TargetMachine>>
 headopt::createTargetMachine(const NativeTarget &target) {
   const Target *backend = lookup(target.triple);

@@ -173,7 +173,7 @@ static void makeThreadLocal(ModuleOp module) {
 
 llvm::Expected<LLVM::LLVMFuncOp> headopt::findEntry(ModuleOp module) {
   Operation *foreign = nullptr;
-  module.walk([&](Operation *op) {
+  module.walk<WalkOrder::PreOrder>([&](Operation *op) {
     if (op == module || isa_and_present<LLVM::LLVMDialect, omp::OpenMPDialect>(
                             op->getDialect()))
       return WalkResult::advance();

@@ -45,6 +45,9 @@ bool isHost(const llvm::Triple &triple);
 llvm::Expected<NativeTarget> getNativeTarget(const llvm::Triple &triple,
                                              llvm::StringRef cpu);
 
+/// Fails when this machine lacks something that code for `target` may use.
+llvm::Error checkRunsHere(const NativeTarget &target);
+
 /// The processors to compile for when none is named: the levels v2, v3 and v4
 /// of x86-64, of which the running machine then picks one; "generic" elsewhere.
 llvm::ArrayRef<llvm::StringRef> getDefaultCpus(const llvm::Triple &triple);
