@@ -33,7 +33,7 @@ READ_BATCHES = 5
 FLUSHED_CALLS = 15
 # What one entrant may take of a round. At least three batches, all the same.
 ROUND_SECONDS = 0.06
-# With several threads: until the last entrant's workers have stopped spinning.
+# With several threads: until an entrant's workers have stopped spinning.
 PAUSE_SECONDS = 0.3
 
 
@@ -186,7 +186,7 @@ class Timed:
             "median_us": self.median * 1e6,
             "net_us": self.net * 1e6,
             "best_us": min(self.samples) * 1e6,
-            "spread": self.spread,
+            "spread": none_for_nan(self.spread),
             "samples": len(self.samples),
         }
 
@@ -240,13 +240,13 @@ def run_case(case, entrants, inputs, args):
         # Nobody always follows the same one.
         shift = turn % max(1, len(running))
         for timed in running[shift:] + running[:shift]:
-            if args.threads > 1:
-                time.sleep(PAUSE_SECONDS)
             # The first batch finds the caches as somebody else left them.
             first, *samples = timed.entry.time(
                 timed.iterations, timed.batches + 1
             )
             timed.samples += samples
+            if args.threads > 1 and timed.entrant.counts:
+                time.sleep(PAUSE_SECONDS)
     for timed in everybody:
         if timed.entry is not None:
             timed.entry.close()
@@ -287,6 +287,10 @@ def number(value):
         return "-"
     digits = max(0, 2 - math.floor(math.log10(value))) if value > 0 else 0
     return f"{value:.{min(digits, 3)}f}"
+
+
+def percent(value):
+    return "?" if math.isnan(value) else f"{value:.0%}"
 
 
 def geometric_mean(values):
@@ -364,7 +368,7 @@ class Row:
                     f"{number(self.ours.median * 1e6)} "
                     f"({gb / self.ours.median:.0f})",
                     f"{self.of_read:.0%}",
-                    f"{self.ours.spread:.0%}",
+                    percent(self.ours.spread),
                 ]
             else:
                 cells += [self.ours.trouble[:60], "-", "-"]
@@ -372,7 +376,7 @@ class Row:
             cells.append(
                 "-" if timed.trouble else
                 f"{number(timed.net * 1e6)} ({number(timed.median * 1e6)}, "
-                f"±{timed.spread:.0%})"
+                f"±{percent(timed.spread)})"
             )  # fmt: skip
         if self.ours is not None and self.peers:
             ratio = self.ratio()

@@ -100,10 +100,10 @@ class Harness:
         return self.library.harness_load(os.fsencode(path), symbol.encode())
 
     def read_variants(self):
-        names = map(self.library.harness_read_variant, itertools.count())
-        return [
-            n.decode() for n in itertools.takewhile(lambda n: n is not None, names)
-        ]
+        name, names = self.library.harness_read_variant, []
+        while (found := name(len(names))) is not None:
+            names.append(found.decode())
+        return names
 
     def time(self, job, iterations, batches):
         seconds = (ctypes.c_double * batches)()

@@ -119,7 +119,7 @@ def compare(output, expected):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("model", nargs="?",
-                        help="an ONNX model (default: a small one is made)")  # fmt: skip
+                        help="default: a small one is made")  # fmt: skip
     parser.add_argument("--batch", type=int, default=4,
                         help="images (default: %(default)s)")  # fmt: skip
     parser.add_argument("--head-opt", metavar="PROGRAM",
