@@ -55,7 +55,7 @@ import onnx
 from onnx import numpy_helper
 
 import headopt
-from headopt import BF16, F16, F32, F64
+from headopt import BF16, F32, F64
 
 TIME_LIMIT = 120  # seconds; compiling takes well below one
 NAMES = {"f16": "float16", "bf16": "bfloat16", "f32": "float", "f64": "double"}

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import lowering
-from headopt import BF16, F16, F32, F64
+from headopt import BF16, F16, F64
 from lowering import Head, nhwc
 
 # Batches around 64 too: that is where a larger tile would begin.
