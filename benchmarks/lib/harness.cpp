@@ -172,7 +172,8 @@ void flushCaches() {
 //===----------------------------------------------------------------------===//
 
 /// Threads that read their parts of a buffer together. They wait by looking, as
-/// the workers of the runtimes do, and exist only while something is timed.
+/// the workers of the runtimes do, though not for ever, in case the one that is
+/// waited for needs this processor. They exist only while something is timed.
 class Crew {
 public:
   Crew(int threads, ReadFunction read) : read(read), threads(threads) {
@@ -193,16 +194,20 @@ public:
     left.store(threads - 1);
     round.fetch_add(1);
     uint64_t sum = readPart(0);
-    while (left.load() > 0)
-      relax();
+    waitUntil([&] { return left.load() == 0; });
     return sum;
   }
 
 private:
-  static void relax() {
+  template <typename Condition> static void waitUntil(Condition condition) {
+    for (int looks = 0; !condition(); ++looks) {
+      if (looks > 2000)
+        std::this_thread::yield();
 #if defined(__x86_64__)
-    _mm_pause();
+      else
+        _mm_pause();
 #endif
+    }
   }
   uint64_t readPart(int part) const {
     size_t each = size / threads / 4096 * 4096;
@@ -211,8 +216,7 @@ private:
   }
   void work(int part) {
     for (int seen = 0;;) {
-      while (round.load() == seen)
-        relax();
+      waitUntil([&] { return round.load() != seen; });
       ++seen;
       if (stop)
         return;
