@@ -405,15 +405,16 @@ SmallVector<Value> Finder::getNeededOutside(Value end,
 /// along axis 0 as in the map.
 bool Finder::isResult(Value value) const {
   RankedTensorType type = getKnownType(value, facts);
-  if (!type || !isDecodedFloat(type.getElementType()))
+  const std::optional<ValueFacts::Shape> &map =
+      facts.get(followed.front()).shape;
+  if (!type || !isDecodedFloat(type.getElementType()) || !map)
     return false;
-  const ValueFacts::Shape &map = *facts.get(followed.front()).shape;
   const ValueFacts::Shape &shape = *facts.get(value).shape;
-  if (map.empty() || map.front().isNumber())
+  if (map->empty() || map->front().isNumber())
     return true;
   if (shape.empty())
     return false;
-  return shape.front() == map.front() || shape.front().getSymbol();
+  return shape.front() == map->front() || shape.front().getSymbol();
 }
 
 /// Chooses among the values that the map was followed to.

@@ -68,6 +68,12 @@ void headopt::buildCPUPipeline(OpPassManager &pm,
   pm.addPass(createPlaceScratch());
   pm.addNestedPass<func::FuncOp>(createConvertLinalgToLoopsPass());
 
+  pm.addNestedPass<func::FuncOp>(createApproximateMath());
+  arith::ArithExpandOpsPassOptions expand;
+  // No processor but the newest narrows to bf16 by itself.
+  expand.includeBf16 = true;
+  pm.addNestedPass<func::FuncOp>(arith::createArithExpandOpsPass(expand));
+
   pm.addPass(memref::createExpandStridedMetadataPass());
   pm.addPass(createLowerAffinePass());
   pm.addPass(createSCFToControlFlowPass());

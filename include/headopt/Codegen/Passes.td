@@ -120,6 +120,17 @@ def ScheduleDense : Pass<"schedule-dense", "::mlir::ModuleOp"> {
   ];
 }
 
+def ApproximateMath : Pass<"approximate-math", "::mlir::func::FuncOp"> {
+  let summary = "Write exp, tanh, log and erf of f32 as polynomials";
+  let description = [{
+    Upstream's approximations, so that compiled heads call no library and these
+    functions are vectorised. f64 is left to the C library.
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect",
+                           "::mlir::math::MathDialect",
+                           "::mlir::vector::VectorDialect"];
+}
+
 def PlaceScratch : Pass<"place-scratch", "::mlir::ModuleOp"> {
   let summary = "Put buffers of static size into one global, or on the stack";
   let description = [{
