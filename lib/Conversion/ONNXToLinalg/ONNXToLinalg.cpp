@@ -154,7 +154,14 @@ void ConvertONNXToLinalgPass::runOnOperation() {
   }
 
   for (auto func : module.getOps<func::FuncOp>()) {
-    func.walk([](onnx::NoneOp op) { op.erase(); });
+    // Axes, targets and the like are in the operations now.
+    SmallVector<Operation *> unused;
+    for (Block &block : func.getBody())
+      for (Operation &op : llvm::reverse(block))
+        if (isa<arith::ConstantOp, onnx::NoneOp>(op) && op.use_empty())
+          unused.push_back(&op);
+    for (Operation *op : unused)
+      op->erase();
     dropAttributes(func);
   }
   dropAttributes(module);

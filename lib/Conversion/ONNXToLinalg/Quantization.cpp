@@ -112,8 +112,10 @@ class LowerQuantizeLinear : public LowerNode<onnx::QuantizeLinearOp> {
     Tensor scale = e.getTensor(op.getYScale(), operands.getYScale());
     if (!to || to.getWidth() > 16 || to.getWidth() < 8)
       return e.refuse("it quantises to a type that is not lowered");
-    Type type = e.getComputeType(x.getElementType());
-    if (!type.isF32() || e.getComputeType(scale.getElementType()) != type ||
+    // Whether a quotient of halves is rounded to 16 bits differs between
+    // opsets.
+    Type type = x.getElementType();
+    if (!type.isF32() || scale.getElementType() != type ||
         op.getPrecision().value_or(0) != 0)
       return e.refuse("its types are not lowered");
     std::string whyNot;
