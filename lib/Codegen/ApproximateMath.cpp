@@ -20,8 +20,24 @@ using namespace mlir;
 
 namespace {
 
+/// Rounds twice, as hardware without the instruction does; the alternative is a
+/// call of the C library for each element.
+struct SplitFMA : OpRewritePattern<math::FmaOp> {
+  using OpRewritePattern::OpRewritePattern;
+
+  LogicalResult matchAndRewrite(math::FmaOp op,
+                                PatternRewriter &rewriter) const override {
+    Value product =
+        arith::MulFOp::create(rewriter, op.getLoc(), op.getA(), op.getB());
+    rewriter.replaceOpWithNewOp<arith::AddFOp>(op, product, op.getC());
+    return success();
+  }
+};
+
 struct ApproximateMath final
     : headopt::impl::ApproximateMathBase<ApproximateMath> {
+  using ApproximateMathBase::ApproximateMathBase;
+
   void runOnOperation() override {
     RewritePatternSet patterns(&getContext());
     // Not all that upstream has: these stay within a few units in the last
@@ -33,6 +49,8 @@ struct ApproximateMath final
              name == math::ErfOp::getOperationName();
     };
     populateMathPolynomialApproximationPatterns(patterns, isOne);
+    if (!fma)
+      patterns.add<SplitFMA>(&getContext());
     if (failed(applyPatternsGreedily(getOperation(), std::move(patterns))))
       signalPassFailure();
   }

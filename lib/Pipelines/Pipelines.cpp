@@ -68,7 +68,9 @@ void headopt::buildCPUPipeline(OpPassManager &pm,
   pm.addPass(createPlaceScratch());
   pm.addNestedPass<func::FuncOp>(createConvertLinalgToLoopsPass());
 
-  pm.addNestedPass<func::FuncOp>(createApproximateMath());
+  ApproximateMathOptions math;
+  math.fma = options.fma;
+  pm.addNestedPass<func::FuncOp>(createApproximateMath(math));
   arith::ArithExpandOpsPassOptions expand;
   // No processor but the newest narrows to bf16 by itself.
   expand.includeBf16 = true;

@@ -126,6 +126,11 @@ def ApproximateMath : Pass<"approximate-math", "::mlir::func::FuncOp"> {
     Upstream's approximations, so that compiled heads call no library and these
     functions are vectorised. f64 is left to the C library.
   }];
+  let options = [
+    Option<"fma", "fma", "bool", /*default=*/"true",
+           "The target has fused multiply-add instructions; without them, they "
+           "are written as two operations">,
+  ];
   let dependentDialects = ["::mlir::arith::ArithDialect",
                            "::mlir::math::MathDialect",
                            "::mlir::vector::VectorDialect"];
