@@ -11,7 +11,6 @@
 #include "mlir/Conversion/Passes.h"
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
 #include "mlir/Dialect/Arith/Transforms/BufferizableOpInterfaceImpl.h"
-#include "mlir/Dialect/Arith/Transforms/Passes.h"
 #include "mlir/Dialect/Bufferization/IR/Bufferization.h"
 #include "mlir/Dialect/Bufferization/Transforms/FuncBufferizableOpInterfaceImpl.h"
 #include "mlir/Dialect/Bufferization/Transforms/Passes.h"
@@ -71,10 +70,9 @@ void headopt::buildCPUPipeline(OpPassManager &pm,
   ApproximateMathOptions math;
   math.fma = options.fma;
   pm.addNestedPass<func::FuncOp>(createApproximateMath(math));
-  arith::ArithExpandOpsPassOptions expand;
-  // No processor but the newest narrows to bf16 by itself.
-  expand.includeBf16 = true;
-  pm.addNestedPass<func::FuncOp>(arith::createArithExpandOpsPass(expand));
+  ExpandHalfOptions half;
+  half.f16 = !options.convertsF16;
+  pm.addNestedPass<func::FuncOp>(createExpandHalf(half));
 
   pm.addPass(memref::createExpandStridedMetadataPass());
   pm.addPass(createLowerAffinePass());
@@ -183,6 +181,7 @@ headopt::lowerHeadToLLVM(ModuleOp module, ArrayRef<VectorUnit> units) {
     CPUPipelineOptions options;
     options.vectorBits = unit.bits;
     options.fma = unit.fma;
+    options.convertsF16 = unit.convertsF16;
     PassManager pm(module.getContext());
     buildCPUPipeline(pm, options, packed);
     if (failed(pm.run(*lowered.back())))

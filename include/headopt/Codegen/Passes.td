@@ -136,6 +136,21 @@ def ApproximateMath : Pass<"approximate-math", "::mlir::func::FuncOp"> {
                            "::mlir::vector::VectorDialect"];
 }
 
+def ExpandHalf : Pass<"expand-half", "::mlir::func::FuncOp"> {
+  let summary = "Write conversions between f32 and bf16, or f16, with integers";
+  let description = [{
+    `arith.extf` and `arith.truncf` of bf16 become integer operations, and those
+    of f16 where the target has no instruction for them, so that no library of
+    the compiler is called. Rounding is to nearest, ties to even; a NaN stays
+    one.
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect"];
+  let options = [
+    Option<"f16", "f16", "bool", /*default=*/"false",
+           "Expand f16 too: the target does not convert it">,
+  ];
+}
+
 def PlaceScratch : Pass<"place-scratch", "::mlir::ModuleOp"> {
   let summary = "Put buffers of static size into one global, or on the stack";
   let description = [{

@@ -24,6 +24,10 @@ struct CPUPipelineOptions : mlir::PassPipelineOptions<CPUPipelineOptions> {
   Option<bool> fma{*this, "fma",
                    llvm::cl::desc("There are fused multiply-add instructions"),
                    llvm::cl::init(true)};
+  Option<bool> convertsF16{
+      *this, "converts-f16",
+      llvm::cl::desc("There are instructions between f16 and f32"),
+      llvm::cl::init(true)};
 };
 
 /// From one function on tensors, in linalg, to one in linalg with the C

@@ -128,9 +128,11 @@ Expected<VectorUnit> headopt::getVectorUnit(const NativeTarget &target) {
   const MCSubtargetInfo &subtarget = *(*machine)->getMCSubtargetInfo();
   if (target.triple.getArch() != Triple::x86_64)
     // AArch64; others have what LLVM makes of 128 bits.
-    return VectorUnit{128, target.triple.isAArch64()};
+    return VectorUnit{128, target.triple.isAArch64(),
+                      target.triple.isAArch64()};
   unsigned bits = subtarget.checkFeatures("+avx512f") ? 512
                   : subtarget.checkFeatures("+avx2")  ? 256
                                                       : 128;
-  return VectorUnit{bits, subtarget.checkFeatures("+fma")};
+  return VectorUnit{bits, subtarget.checkFeatures("+fma"),
+                    subtarget.checkFeatures("+f16c")};
 }

@@ -31,6 +31,8 @@ struct VectorUnit {
   unsigned bits = 128;
   /// There are fused multiply-add instructions.
   bool fma = false;
+  /// There are instructions between f16 and f32.
+  bool convertsF16 = false;
 };
 
 /// The triple that `name` stands for, the host's when it is empty. Fails unless
