@@ -39,8 +39,9 @@
 using namespace mlir;
 using namespace headopt;
 
-void headopt::buildBatchPipeline(OpPassManager &pm) {
-  pm.addPass(createSpecializeBatch());
+void headopt::buildBatchPipeline(OpPassManager &pm,
+                                 const SpecializeBatchOptions &options) {
+  pm.addPass(createSpecializeBatch(options));
   pm.addPass(createCanonicalizerPass());
   pm.addPass(createCSEPass());
   pm.addNestedPass<func::FuncOp>(createFuseElementwise());
@@ -76,6 +77,10 @@ void headopt::buildCPUPipeline(OpPassManager &pm,
 
   pm.addPass(memref::createExpandStridedMetadataPass());
   pm.addPass(createLowerAffinePass());
+  pm.addPass(createConvertSCFToOpenMPPass());
+  // Takes away the scopes that the conversion leaves, which the next one does
+  // not take.
+  pm.addPass(createCanonicalizerPass());
   pm.addPass(createSCFToControlFlowPass());
   ConvertVectorToLLVMPassOptions vector;
   vector.reassociateFPReductions = false;
@@ -87,6 +92,7 @@ void headopt::buildCPUPipeline(OpPassManager &pm,
   pm.addPass(createUBToLLVMConversionPass());
   pm.addPass(createConvertControlFlowToLLVMPass());
   pm.addPass(createConvertFuncToLLVMPass());
+  pm.addPass(createConvertOpenMPToLLVMPass());
   pm.addPass(createReconcileUnrealizedCastsPass());
   pm.addPass(createCanonicalizerPass());
 }
@@ -151,7 +157,8 @@ static Attribute getSignature(func::FuncOp head) {
 }
 
 SmallVector<OwningOpRef<ModuleOp>>
-headopt::lowerHeadToLLVM(ModuleOp module, ArrayRef<VectorUnit> units) {
+headopt::lowerHeadToLLVM(ModuleOp module, ArrayRef<VectorUnit> units,
+                         const SpecializeBatchOptions &batch) {
   auto functions = llvm::to_vector(module.getOps<func::FuncOp>());
   if (functions.size() != 1 || functions[0].getNumArguments() != 1 ||
       functions[0].getNumResults() != 1) {
@@ -170,9 +177,9 @@ headopt::lowerHeadToLLVM(ModuleOp module, ArrayRef<VectorUnit> units) {
   }
   functions[0]->setAttr(kSignatureAttr, signature);
 
-  PassManager batch(module.getContext());
-  buildBatchPipeline(batch);
-  if (failed(batch.run(module)))
+  PassManager shared(module.getContext());
+  buildBatchPipeline(shared, batch);
+  if (failed(shared.run(module)))
     return {};
   auto packed = std::make_shared<PackedWeights>();
   SmallVector<OwningOpRef<ModuleOp>> lowered;
@@ -199,7 +206,9 @@ void headopt::registerHeadOptPipelines() {
       "lower-head-to-llvm-cpu",
       "Lower one function on tensors (linalg) to the LLVM dialect for a CPU",
       [](OpPassManager &pm, const CPUPipelineOptions &options) {
-        buildBatchPipeline(pm);
+        SpecializeBatchOptions batch;
+        batch.openmp = options.openmp;
+        buildBatchPipeline(pm, batch);
         buildCPUPipeline(pm, options);
       });
 }

@@ -216,7 +216,9 @@ llvm::Error Codegen::runOnONNX(ModuleOp module, bool constantInitializers) {
   }
   SmallVector<OwningOpRef<ModuleOp>> lowered;
   if (llvm::Error failed = collectError(module.getContext(), [&] {
-        lowered = lowerHeadToLLVM(module, units);
+        SpecializeBatchOptions batch;
+        batch.openmp = options.threads == Threads::OpenMP;
+        lowered = lowerHeadToLLVM(module, units, batch);
         return !lowered.empty();
       }))
     return ofInput(std::move(failed));

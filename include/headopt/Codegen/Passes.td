@@ -19,10 +19,11 @@ def SpecializeBatch : Pass<"specialize-batch", "::mlir::ModuleOp"> {
 
     * a function for each size of `sizes`, of tensors with that static batch,
       between two memrefs;
+    * a function that calls them for a range of samples, one block after another,
+      the largest first;
     * the entry point under the function's name, with the C interface
       `int32_t NAME(const T *features, int64_t batch, [int64_t extent...,]
-      T *output)`, that calls them for one block of the batch after another, the
-      largest first.
+      T *output)`.
 
     So every kernel has a static batch, and what it keeps between two layers has
     a bounded size that does not depend on the batch:
@@ -34,6 +35,7 @@ def SpecializeBatch : Pass<"specialize-batch", "::mlir::ModuleOp"> {
     ```mlir
     func.func private @head.block8(%x: memref<8x512x7x7xf32>, %y: memref<8x512xf32>)
     func.func private @head.block1(%x: memref<1x512x7x7xf32>, %y: memref<1x512xf32>)
+    func.func private @head.range(%features: memref<1xi8>, %output: memref<1xi8>, %first: index, %last: index)
     func.func @head(%features: memref<1xi8>, %batch: i64, %output: memref<1xi8>) -> i32
     ```
     A tensor of fixed batch gets one function of that size. The entry point
@@ -50,6 +52,11 @@ def SpecializeBatch : Pass<"specialize-batch", "::mlir::ModuleOp"> {
     ListOption<"sizes", "sizes", "int64_t",
                "Batches that get a function of their own, largest first, down "
                "to 1 (default: 32,8,4,2,1)">,
+    Option<"openmp", "openmp", "bool", /*default=*/"false",
+           "Share the samples of a batch that is not fixed out among OpenMP's "
+           "threads">,
+    Option<"parallelBytes", "parallel-bytes", "int64_t", /*default=*/"1 << 20",
+           "What must be read before more than one thread does it">,
   ];
 }
 

@@ -38,7 +38,7 @@ constexpr int64_t kShortRowVectors = 8;
 constexpr int64_t kRowsTogether = 2;
 /// How far ahead short rows are fetched: what brings them from the last cache
 /// level or from memory, and costs little where they are closer.
-constexpr int64_t kPrefetchBytes = 4096;
+constexpr int64_t kPrefetchBytes = 8192;
 constexpr int64_t kLineBytes = 64;
 /// Accumulators of a long row: enough to hide the latency of an addition.
 constexpr int64_t kRowAccumulators = 4;
