@@ -39,8 +39,9 @@ struct PlaceScratch final : headopt::impl::PlaceScratchBase<PlaceScratch> {
       auto function = dyn_cast<func::FuncOp>(op->getParentOp());
       if (!function || !op.getType().hasStaticShape() ||
           !op.getType().getLayout().isIdentity()) {
-        op.emitError("place-scratch: needs buffers of static size outside of "
-                     "loops");
+        op.emitError("place-scratch: the size of an intermediate result is not "
+                     "known, or it is made in a loop; give the model static "
+                     "shapes");
         return WalkResult::interrupt();
       }
       buffers[function].push_back(op);

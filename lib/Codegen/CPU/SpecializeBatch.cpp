@@ -301,6 +301,18 @@ void SpecializeBatch::runOnOperation() {
   else if (blocks.back() != 1 || !llvm::is_sorted(blocks, std::greater<>()))
     return fail(head, "specialize-batch: sizes must fall and end with 1");
 
+  // Nobody would check what such a cast claims.
+  WalkResult claims = head.walk([&](tensor::CastOp cast) {
+    return tensor::preservesStaticInformation(cast.getType(),
+                                              cast.getSource().getType())
+               ? WalkResult::advance()
+               : WalkResult::interrupt();
+  });
+  if (claims.wasInterrupted())
+    return fail(head, "specialize-batch: the extents of the feature map are not "
+                      "known, but a dense layer takes only certain ones; give "
+                      "the model static shapes");
+
   createEntry(head, createRange(head, blocks));
   head.erase();
 }
