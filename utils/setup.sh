@@ -23,6 +23,8 @@ PACKAGES=(
   libprotobuf-dev protobuf-compiler
   ccache clang-format-22 clang-tidy-22
   ca-certificates git
+  # Tests run compiled heads on emulated processors.
+  qemu-user gcc-aarch64-linux-gnu libc6-dev-arm64-cross
 )
 
 REQUIREMENTS="$ROOT/utils/requirements.txt"

@@ -255,6 +255,9 @@ static llvm::Error renameEntry(ModuleOp module, StringRef name) {
 llvm::Error Codegen::runOnLLVM(ModuleOp module) {
   if (kind == CodegenKind::Linalg)
     return ofInput(error("--emit=linalg is for ONNX models"));
+  if (options.threads != Threads::None)
+    return ofInput(error("--threads is for ONNX models; a module in the LLVM "
+                         "dialect says itself what runs in parallel"));
   if (!options.name.empty())
     if (llvm::Error failed = renameEntry(module, options.name))
       return ofInput(std::move(failed));
