@@ -11,6 +11,7 @@
 #include "Emitter.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/IR/Matchers.h"
 #include "llvm/ADT/TypeSwitch.h"
 #include <cmath>
 
@@ -352,6 +353,10 @@ static Function getFloatFunction(Operation *op) {
         if (getElementType(op.getA()) != getElementType(op.getB()))
           return nullptr;
         return [](A &a, ValueRange x) {
+          APFloat exponent(0.0);
+          if (matchPattern(x[1], m_ConstantFloat(&exponent)) &&
+              exponent.isExactlyValue(2))
+            return a.mul(x[0], x[0]);
           return a.create<math::PowFOp>(x[0], x[1]);
         };
       })

@@ -393,6 +393,35 @@ Tensor Emitter::createReduction(const Tensor &tensor, ArrayRef<int64_t> axes,
   return result;
 }
 
+Tensor Emitter::createQuotient(const Tensor &tensor, OpFoldResult count,
+                               Type element) {
+  Type type = tensor.getElementType();
+  std::optional<int64_t> number = getConstantIntValue(count);
+  Value divisor;
+  if (!number) {
+    Value integer =
+        arith::IndexCastOp::create(b, b.getI64Type(), toValue(count));
+    divisor = arith::SIToFPOp::create(b, type, integer);
+  }
+  return createPerElement(
+      {tensor}, element, [&](ImplicitLocOpBuilder &b, ValueRange elements) {
+        Value by = divisor;
+        if (number)
+          by = arith::ConstantOp::create(
+              b, b.getFloatAttr(type, static_cast<double>(*number)));
+        return arith::DivFOp::create(b, elements[0], by);
+      });
+}
+
+Tensor Emitter::createMean(const Tensor &tensor, ArrayRef<int64_t> axes,
+                           Type element) {
+  OpFoldResult count = b.getIndexAttr(1);
+  for (int64_t axis : axes)
+    count = multiply(count, getSize(tensor, axis));
+  return createQuotient(createReduction(tensor, axes, Combine::Sum), count,
+                        element);
+}
+
 //===----------------------------------------------------------------------===//
 // Views
 //===----------------------------------------------------------------------===//
