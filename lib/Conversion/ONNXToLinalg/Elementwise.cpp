@@ -490,13 +490,14 @@ LowerPerElement::matchAndRewrite(Operation *op, ArrayRef<Value> operands,
       return a.cast(x[0], to, isUnsigned, result.isUnsignedInteger());
     };
   } else {
-    if (isa<onnx::GeluOp, onnx::PowOp>(op) && isa<FloatType>(number) &&
-        !getFloatFunction(op))
-      return refuse("this form of it has no lowering");
     function = getFunction(op);
-    if (!function && (function = getFloatFunction(op)) &&
-        !isa<FloatType>(number))
-      return refuse("it is of integers");
+    if (!function) {
+      function = getFloatFunction(op);
+      if (function && !isa<FloatType>(number))
+        return refuse("it is of integers");
+    }
+    if (!function && isa<onnx::GeluOp, onnx::PowOp>(op))
+      return refuse("this form of it has no lowering");
   }
   if (!function)
     return failure();

@@ -102,7 +102,8 @@ OpFoldResult Emitter::multiply(OpFoldResult x, OpFoldResult y) {
 std::optional<OpFoldResult> Emitter::getKnownSize(const Extent &extent) {
   if (extent.isNumber())
     return OpFoldResult(b.getIndexAttr(extent.getNumber()));
-  if (extent != extent)
+  // A product that is too large to be written down.
+  if (extent.getCoefficient() < 0)
     return std::nullopt;
   for (unsigned symbol : extent.getSymbols())
     if (!state.getOrigin(symbol).first)
@@ -267,7 +268,8 @@ Tensor Emitter::createPerElement(ArrayRef<ElementOperand> operands,
   SmallVector<AffineMap> maps;
   for (const ElementOperand &operand : operands) {
     Source &source = sources.emplace_back();
-    if ((source.number = getSplat(operand.tensor.value)))
+    source.number = getSplat(operand.tensor.value);
+    if (source.number)
       continue;
     SmallVector<int64_t> unitAxes;
     SmallVector<AffineExpr> exprs;

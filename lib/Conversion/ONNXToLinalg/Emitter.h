@@ -181,7 +181,7 @@ public:
   matchAndRewrite(OpTy op, Adaptor operands,
                   mlir::ConversionPatternRewriter &rewriter) const final;
 
-protected:
+private:
   /// What takes the place of the node's first result, or Emitter::refuse.
   virtual Tensor lower(OpTy op, Adaptor operands, Emitter &e) const = 0;
 
