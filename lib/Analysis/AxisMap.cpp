@@ -20,8 +20,7 @@ bool headopt::isViewOp(Operation *op, const ModelFacts &facts) {
         facts.getNumbers(gather.getIndices());
     if (!shape || !index || index->size() != 1)
       return false;
-    int64_t axis = static_cast<int64_t>(gather.getAxis().value_or(0));
-    axis += axis < 0 ? shape->size() : 0;
+    int64_t axis = normalizeAxis(gather.getAxis().value_or(0), shape->size());
     return axis >= 0 && axis < static_cast<int64_t>(shape->size()) &&
            (*shape)[axis].isNumber(1) && facts.isScalar(gather.getIndices());
   }
@@ -269,9 +268,7 @@ bool AxisMap::apply(Operation *op, const ModelFacts &facts, int64_t lastExtent,
   bool followed =
       llvm::TypeSwitch<Operation *, bool>(op)
           .Case([&](onnx::FlattenOp flatten) {
-            int64_t axis = flatten.getAxis().value_or(1);
-            if (axis < 0)
-              axis += rank;
+            int64_t axis = normalizeAxis(flatten.getAxis().value_or(1), rank);
             if (axis < 0 || axis > rank) {
               whyNot = "its axis is out of range";
               return false;
@@ -360,8 +357,7 @@ bool AxisMap::apply(Operation *op, const ModelFacts &facts, int64_t lastExtent,
             return true;
           })
           .Case([&](onnx::GatherOp gather) {
-            int64_t axis = static_cast<int64_t>(gather.getAxis().value_or(0));
-            axis += axis < 0 ? rank : 0;
+            int64_t axis = normalizeAxis(gather.getAxis().value_or(0), rank);
             if (!isViewOp(gather, facts) || axis >= rank ||
                 !from[axis].empty()) {
               whyNot = "it takes a part of its input";

@@ -349,8 +349,7 @@ std::optional<Constant> Folder::foldDequantize(onnx::DequantizeLinearOp op,
   int64_t count = scale->type.getNumElements();
   int64_t extent = 1, stride = 1;
   if (count != 1) {
-    int64_t axis = static_cast<int64_t>(op.getAxis().value_or(1));
-    axis += axis < 0 ? static_cast<int64_t>(shape.size()) : 0;
+    int64_t axis = normalizeAxis(op.getAxis().value_or(1), shape.size());
     if (axis < 0 || axis >= static_cast<int64_t>(shape.size()) ||
         shape[axis] != count)
       return fail("its scales do not fit its axis");

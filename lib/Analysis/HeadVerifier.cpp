@@ -141,8 +141,7 @@ static Tensor reduce(const Tensor &in, ArrayRef<int64_t> axes, bool keep,
   SmallVector<bool> reduced(in.shape.size(), false);
   int64_t positions = 1;
   for (int64_t axis : axes) {
-    if (axis < 0)
-      axis += in.shape.size();
+    axis = normalizeAxis(axis, in.shape.size());
     reduced[axis] = true;
     positions *= in.shape[axis];
   }
@@ -245,8 +244,7 @@ std::optional<Tensor> Evaluator::applyView(Operation *op, const Tensor &in) {
   int64_t rank = in.shape.size();
   return llvm::TypeSwitch<Operation *, Result>(op)
       .Case([&](onnx::FlattenOp flatten) {
-        int64_t axis = flatten.getAxis().value_or(1);
-        axis += axis < 0 ? rank : 0;
+        int64_t axis = normalizeAxis(flatten.getAxis().value_or(1), rank);
         int64_t rows = 1;
         for (int64_t i = 0; i != axis; ++i)
           rows *= in.shape[i];
@@ -283,8 +281,7 @@ std::optional<Tensor> Evaluator::applyView(Operation *op, const Tensor &in) {
       })
       .Case([&](onnx::GatherOp op) -> Result {
         // Only that of the one slice of an axis is on the way.
-        int64_t axis = static_cast<int64_t>(op.getAxis().value_or(0));
-        axis += axis < 0 ? rank : 0;
+        int64_t axis = normalizeAxis(op.getAxis().value_or(0), rank);
         if (axis < 0 || axis >= rank || in.shape[axis] != 1 || !facts ||
             !facts->isScalar(op.getIndices()))
           return std::nullopt;

@@ -138,8 +138,7 @@ ModelFacts::getAxes(std::optional<ArrayRef<int64_t>> attr, Value input,
     return std::nullopt;
   llvm::SmallBitVector seen(rank);
   for (int64_t &axis : axes) {
-    if (axis < 0)
-      axis += rank;
+    axis = normalizeAxis(axis, rank);
     if (axis < 0 || axis >= rank || seen.test(axis))
       return std::nullopt;
     seen.set(axis);
@@ -702,10 +701,9 @@ ValueFacts ModelFacts::inferQuantisation(Operation *op) {
   // Blocks have as many scales axes as the data.
   const std::optional<ValueFacts::Shape> &scales = get(op->getOperand(1)).shape;
   auto attr = op->getAttrOfType<IntegerAttr>("axis");
-  int64_t axis = attr ? attr.getInt() : 1;
   if (!result.shape || !scales || scales->size() != 1)
     return result;
-  axis += axis < 0 ? static_cast<int64_t>(result.shape->size()) : 0;
+  int64_t axis = normalizeAxis(attr ? attr.getInt() : 1, result.shape->size());
   if (axis < 0 || axis >= static_cast<int64_t>(result.shape->size()))
     return result;
   result.varying = input.varying;
@@ -757,8 +755,8 @@ ValueFacts ModelFacts::inferNormalization(Operation *op) {
   int64_t rank = input.shape ? input.shape->size() : 0;
   auto attr = op->getAttrOfType<IntegerAttr>("axis");
   auto getAxis = [&](int64_t otherwise) {
-    int64_t axis = attr ? attr.getInt() : otherwise;
-    return static_cast<size_t>(axis < 0 ? axis + rank : axis);
+    return static_cast<size_t>(
+        normalizeAxis(attr ? attr.getInt() : otherwise, rank));
   };
   return llvm::TypeSwitch<Operation *, ValueFacts>(op)
       .Case([&](onnx::LayerNormalizationOp) {
@@ -838,8 +836,7 @@ ValueFacts ModelFacts::inferGather(onnx::GatherOp op) {
   if (!data.shape || !indices.shape)
     return result;
   int64_t rank = data.shape->size();
-  int64_t axis = static_cast<int64_t>(op.getAxis().value_or(0));
-  axis += axis < 0 ? rank : 0;
+  int64_t axis = normalizeAxis(op.getAxis().value_or(0), rank);
   if (axis < 0 || axis >= rank)
     return result;
   result.shape.emplace(data.shape->begin(), data.shape->begin() + axis);
@@ -951,8 +948,7 @@ ValueFacts ModelFacts::inferConcat(onnx::ConcatOp op) {
     return result;
   int64_t rank = first.shape->size();
   // Opsets below 4 may leave the axis out: 1.
-  int64_t axis = static_cast<int64_t>(op.getAxis().value_or(1));
-  axis += axis < 0 ? rank : 0;
+  int64_t axis = normalizeAxis(op.getAxis().value_or(1), rank);
   if (axis < 0 || axis >= rank)
     return result;
   result = first;

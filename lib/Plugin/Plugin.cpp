@@ -7,8 +7,10 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "headopt/Codegen/Passes.h"
 #include "headopt/Conversion/Passes.h"
 #include "headopt/Dialect/ONNX/IR/ONNX.h"
+#include "headopt/Pipelines/Pipelines.h"
 #include "headopt/Target/ONNX/Import.h"
 #include "headopt/Transforms/Passes.h"
 #include "mlir/Tools/Plugins/DialectPlugin.h"
@@ -20,6 +22,8 @@ using namespace mlir;
 static void registerPasses() {
   headopt::registerHeadOptPasses();
   headopt::registerHeadOptConversionPasses();
+  headopt::registerHeadOptCodegenPasses();
+  headopt::registerHeadOptPipelines();
 }
 
 extern "C" LLVM_ATTRIBUTE_WEAK DialectPluginLibraryInfo
@@ -28,6 +32,7 @@ mlirGetDialectPluginInfo() {
           [](DialectRegistry *registry) {
             registry->insert<headopt::onnx::ONNXDialect>();
             headopt::registerONNXSchemas(*registry);
+            headopt::registerLoweringDialects(*registry);
             registerPasses();
           }};
 }

@@ -6,6 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "ConstantInitializersScope.h"
 #include "GraphEditor.h"
 #include "Pooling.h"
 #include "headopt/Analysis/HeadAnalysis.h"
@@ -14,7 +15,6 @@
 #include "mlir/IR/DialectResourceBlobManager.h"
 #include "mlir/IR/IRMapping.h"
 #include "mlir/IR/Remarks.h"
-#include "llvm/ADT/ScopeExit.h"
 
 using namespace mlir;
 using namespace headopt;
@@ -332,15 +332,7 @@ struct FlattenToGapPass : headopt::impl::FlattenToGapBase<FlattenToGapPass> {
       : Base(options), onHeads(std::move(onHeads)) {}
 
   void runOnOperation() override {
-    // The analysis finds the user's word on the module; it is not the model's.
-    bool wasSet = getOperation()->hasAttr(onnx::kConstantInitializersAttr);
-    if (constantInitializers)
-      getOperation()->setAttr(onnx::kConstantInitializersAttr,
-                              UnitAttr::get(&getContext()));
-    llvm::scope_exit restore([&] {
-      if (!wasSet)
-        getOperation()->removeAttr(onnx::kConstantInitializersAttr);
-    });
+    ConstantInitializersScope scope(getOperation(), constantInitializers);
     HeadAnalysisOptions options;
     options.residual = residual;
     HeadAnalysis analysis(getOperation(), options);

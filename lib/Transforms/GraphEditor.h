@@ -52,6 +52,10 @@ public:
   /// an initializer (as IR versions before 4 demand).
   void eraseIfDead(mlir::Value value);
 
+  /// Removes what the graph that `graph` is the body of says of the value
+  /// `name` in its value_info.
+  void forgetValueInfo(mlir::Block *graph, llvm::StringRef name);
+
 private:
   llvm::SmallVector<mlir::NamedAttribute>
   getNames(onnx::NodeOpInterface anchor, llvm::StringRef suffix,
@@ -60,7 +64,6 @@ private:
                                 mlir::TypedAttr value, mlir::StringAttr name);
   mlir::Value createConstantNode(mlir::OpBuilder &b, mlir::Location loc,
                                  mlir::TypedAttr value, mlir::StringAttr name);
-  void forgetValueInfo(mlir::Block *graph, llvm::StringRef name);
 
   mlir::MLIRContext *context;
   llvm::StringSet<> names;

@@ -29,6 +29,9 @@ struct Raise {
   onnx::NodeOpInterface node;
   Value map;
   SmallVector<int64_t> mapShape;
+  /// The axes of the map in the order in which GlobalAveragePool takes them:
+  /// the two that are kept, then all others.
+  SmallVector<int64_t> mapPerm;
   Type element;
   /// How the pooled map [N, C, 1, ...] becomes the value: as a matrix,
   /// flattened from `flattenAxis` on; or its axes permuted, the last ones
@@ -42,10 +45,7 @@ struct Raise {
 class Writer {
 public:
   Writer(const Raise &raise, GraphEditor &editor)
-      : raise(raise), node(raise.node), editor(editor),
-        shape(raise.mapShape.begin(), raise.mapShape.begin() + 2) {
-    shape.resize(raise.mapShape.size(), 1);
-  }
+      : raise(raise), node(raise.node), editor(editor), shape(raise.mapShape) {}
 
   /// Returns what takes the place of the node's result. The node stays, without
   /// a use.
@@ -55,7 +55,7 @@ private:
   template <typename OpTy>
   Value create(StringRef suffix, ValueRange operands,
                ArrayRef<NamedAttribute> attributes = {});
-  Value permute(Value value);
+  Value permute(Value value, StringRef suffix, ArrayRef<int64_t> perm);
   template <typename OpTy>
   Value changeAxes(Value value, StringRef suffix, int64_t begin, int64_t end);
 
@@ -88,15 +88,14 @@ Value Writer::create(StringRef suffix, ValueRange operands,
       ->getResult(0);
 }
 
-Value Writer::permute(Value value) {
+Value Writer::permute(Value value, StringRef suffix, ArrayRef<int64_t> perm) {
   SmallVector<int64_t> permuted;
-  for (int64_t axis : raise.perm)
+  for (int64_t axis : perm)
     permuted.push_back(shape[axis]);
   shape = permuted;
   Builder b(node->getContext());
   return create<onnx::TransposeOp>(
-      "transpose", value,
-      b.getNamedAttr("perm", b.getDenseI64ArrayAttr(raise.perm)));
+      suffix, value, b.getNamedAttr("perm", b.getDenseI64ArrayAttr(perm)));
 }
 
 /// A Squeeze or Unsqueeze of the axes [begin, end).
@@ -118,10 +117,15 @@ Value Writer::changeAxes(Value value, StringRef suffix, int64_t begin,
 }
 
 Value Writer::run() {
+  bool isMapPermuted = !llvm::is_sorted(raise.mapPerm);
   bool isPermuted = !llvm::is_sorted(raise.perm);
-  numLeft = 1 + raise.flattenAxis.has_value() + isPermuted +
+  numLeft = 1 + isMapPermuted + raise.flattenAxis.has_value() + isPermuted +
             (raise.numAdded != 0) + (raise.numDropped != 0);
-  Value value = create<onnx::GlobalAveragePoolOp>("pool", raise.map);
+  Value value = raise.map;
+  if (isMapPermuted)
+    value = permute(value, "channels_first", raise.mapPerm);
+  std::fill(shape.begin() + 2, shape.end(), 1);
+  value = create<onnx::GlobalAveragePoolOp>("pool", value);
   if (raise.flattenAxis) {
     Builder b(node->getContext());
     value = create<onnx::FlattenOp>(
@@ -133,7 +137,7 @@ Value Writer::run() {
     value = changeAxes<onnx::UnsqueezeOp>(value, "unsqueeze", rank,
                                           rank + raise.numAdded);
   if (isPermuted)
-    value = permute(value);
+    value = permute(value, "transpose", raise.perm);
   if (raise.numDropped != 0)
     value = changeAxes<onnx::SqueezeOp>(value, "squeeze",
                                         rank - raise.numDropped, rank);
@@ -144,16 +148,40 @@ Value Writer::run() {
   return value;
 }
 
+/// Decides in which order the axes of the map are pooled; false, and the reason
+/// in `whyNot`, when there is none. Axes of extent 1 may be averaged or not.
+static bool planMap(Raise &raise, const GlobalAverage &average,
+                    std::string &whyNot) {
+  SmallVector<int64_t> kept, ones;
+  for (auto [axis, extent] : llvm::enumerate(raise.mapShape))
+    if (!llvm::is_contained(average.axes, axis))
+      (extent == 1 ? ones : kept).push_back(axis);
+  for (int64_t axis : ones)
+    if (kept.size() < 2)
+      kept.push_back(axis);
+  if (kept.size() != 2) {
+    whyNot = kept.size() < 2
+                 ? "the map has its samples and channels in one axis"
+                 : "more than two axes of the map are kept";
+    return false;
+  }
+  llvm::sort(kept);
+  raise.mapPerm = kept;
+  for (int64_t axis : llvm::seq<int64_t>(0, raise.mapShape.size()))
+    if (!llvm::is_contained(kept, axis))
+      raise.mapPerm.push_back(axis);
+  return true;
+}
+
 /// Decides how `average`, which is the result of `node`, is written; false, and
 /// the reason in `whyNot`, when it cannot be.
 static bool plan(Raise &raise, const GlobalAverage &average,
                  std::string &whyNot) {
   int64_t rank = raise.mapShape.size();
-  if (!average.isChannelsFirst(rank)) {
-    whyNot = "the map has its channels last, and no Transpose brings it there";
+  if (!planMap(raise, average, whyNot))
     return false;
-  }
-  if (!isGlobalAveragePool(average.axes, rank, raise.element,
+  SmallVector<int64_t> pooled = llvm::to_vector(llvm::seq<int64_t>(2, rank));
+  if (!isGlobalAveragePool(pooled, rank, raise.element,
                            onnx::getOpsetVersion(raise.node))) {
     whyNot = llvm::formatv("there is no GlobalAveragePool of rank {0} for {1} "
                            "in the model's opset, or none in runtimes",
@@ -164,10 +192,14 @@ static bool plan(Raise &raise, const GlobalAverage &average,
     whyNot = "its result splits the axes of the map";
     return false;
   }
-  ArrayRef<SmallVector<int64_t, 2>> axes = *average.resultAxes;
+  // From here on axes of the map are counted as they are pooled.
+  SmallVector<SmallVector<int64_t, 2>> axes = *average.resultAxes;
   SmallVector<int64_t> rest;
-  for (ArrayRef<int64_t> each : axes)
-    llvm::append_range(rest, each);
+  for (SmallVectorImpl<int64_t> &each : axes)
+    for (int64_t &axis : each) {
+      axis = llvm::find(raise.mapPerm, axis) - raise.mapPerm.begin();
+      rest.push_back(axis);
+    }
   if (axes.size() == 2 && llvm::is_sorted(rest)) {
     raise.flattenAxis = axes[1].empty() ? 2 : axes[1].front();
     return true;
@@ -230,7 +262,7 @@ struct RaiseToGapPass : headopt::impl::RaiseToGapBase<RaiseToGapPass> {
     auto options = remark::RemarkOpts::name("GlobalAverage")
                        .category("raise-to-gap")
                        .function(node.getDisplayName());
-    Raise raise{node, average.map, {}, {}, {}, {}};
+    Raise raise{node, average.map, {}, {}, {}, {}, {}};
     for (const Extent &extent : *facts.get(average.map).shape)
       raise.mapShape.push_back(extent.getNumber());
     for (Value value : {Value(node->getResult(0)), average.map})

@@ -140,6 +140,14 @@ func.func @yes_there_and_back(%x: !map) -> !kept {
   return %y : !kept
 }
 
+// CHECK: [Passed] GlobalAverage{{.*}}Function=yes_behind_activation |
+func.func @yes_behind_activation(%x: !map) -> !value {
+  %t = onnx.Transpose(%x) {perm = array<i64: 0, 2, 3, 1>} : (!map) -> !last
+  %r = onnx.Relu(%t) : (!last) -> !last
+  %y = onnx.ReduceMean(%r) {axes = array<i64: 1, 2>, keepdims = 0 : i64, node_name = "yes_behind_activation"} : (!last) -> !value
+  return %y : !value
+}
+
 // Axes 2 and 3 are not those that they were.
 func.func @no_behind_activation(%x: !map) -> tensor<?x7xf32> {
   %t = onnx.Transpose(%x) {perm = array<i64: 0, 2, 3, 1>} : (!map) -> !last

@@ -190,16 +190,101 @@ func.func @height(%x: tensor<?x8x7x7xf32>) -> tensor<?x8x1x7xf32> {
 
 // -----
 
-// The mean of a map with its channels last, made so before the activation.
+// A map with its channels last, made so before the activation: a Transpose
+// brings them to the front, and the pool has the old names.
 // CHECK-LABEL: func.func @activation
-// CHECK-NOT:     GlobalAveragePool
-// CHECK:         onnx.ReduceMean
-// REMARK: [Missed] GlobalAverage{{.*}}Function=activation{{.*}}Reason="the map has its channels last
+// CHECK-SAME:    %[[X:.*]]: tensor<?x8x7x7xf32>
+// CHECK-NEXT:    %[[T:.*]] = onnx.Transpose(%[[X]])
+// CHECK-NEXT:    %[[R:.*]] = onnx.Relu(%[[T]])
+// CHECK-NEXT:    %[[B:.*]] = onnx.Transpose(%[[R]]) {node_name = "activation/channels_first", outs = ["activation/channels_first_out"], perm = array<i64: 0, 3, 1, 2>} : (tensor<?x7x7x8xf32>) -> tensor<?x8x7x7xf32>
+// CHECK-NEXT:    %[[P:.*]] = onnx.GlobalAveragePool(%[[B]]) {node_name = "activation/pool", outs = ["activation/pool_out"]} : (tensor<?x8x7x7xf32>) -> tensor<?x8x1x1xf32>
+// CHECK-NEXT:    %[[F:.*]] = onnx.Flatten(%[[P]]) {axis = 1 : i64, node_name = "activation", outs = ["m"]} : (tensor<?x8x1x1xf32>) -> tensor<?x8xf32>
+// CHECK-NEXT:    return %[[F]]
+// REMARK: [Passed] GlobalAverage{{.*}}Function=activation |
 func.func @activation(%x: tensor<?x8x7x7xf32>) -> tensor<?x8xf32> {
   %t = onnx.Transpose(%x) {perm = array<i64: 0, 2, 3, 1>} : (tensor<?x8x7x7xf32>) -> tensor<?x7x7x8xf32>
   %r = onnx.Relu(%t) : (tensor<?x7x7x8xf32>) -> tensor<?x7x7x8xf32>
-  %m = onnx.ReduceMean(%r) {axes = array<i64: 1, 2>, keepdims = 0 : i64, node_name = "activation"} : (tensor<?x7x7x8xf32>) -> tensor<?x8xf32>
+  %m = onnx.ReduceMean(%r) {axes = array<i64: 1, 2>, keepdims = 0 : i64, node_name = "activation", outs = ["m"]} : (tensor<?x7x7x8xf32>) -> tensor<?x8xf32>
   return %m : tensor<?x8xf32>
+}
+
+// -----
+
+// Axes that are kept go where they were; of unknown extents too.
+// CHECK-LABEL: func.func @activation_kept
+// CHECK:         %[[R:.*]] = onnx.Relu
+// CHECK-NEXT:    %[[B:.*]] = onnx.Transpose(%[[R]]) {{.*}}perm = array<i64: 0, 3, 1, 2>} : (tensor<?x?x?x8xf32>) -> tensor<?x8x?x?xf32>
+// CHECK-NEXT:    %[[P:.*]] = onnx.GlobalAveragePool(%[[B]]) {{.*}} -> tensor<?x8x1x1xf32>
+// CHECK-NEXT:    %[[T:.*]] = onnx.Transpose(%[[P]]) {outs = ["m"], perm = array<i64: 0, 2, 3, 1>} : (tensor<?x8x1x1xf32>) -> tensor<?x1x1x8xf32>
+// CHECK-NEXT:    return %[[T]]
+func.func @activation_kept(%x: tensor<?x8x?x?xf32>) -> tensor<?x1x1x8xf32> {
+  %t = onnx.Transpose(%x) {perm = array<i64: 0, 2, 3, 1>} : (tensor<?x8x?x?xf32>) -> tensor<?x?x?x8xf32>
+  %r = onnx.Relu(%t) : (tensor<?x?x?x8xf32>) -> tensor<?x?x?x8xf32>
+  %m = onnx.ReduceMean(%r) {axes = array<i64: 1, 2>, outs = ["m"]} : (tensor<?x?x?x8xf32>) -> tensor<?x1x1x8xf32>
+  return %m : tensor<?x1x1x8xf32>
+}
+
+// -----
+
+// Channels in front of the samples: of the two axes that are kept
+// GlobalAveragePool does not ask which is which.
+// CHECK-LABEL: func.func @activation_samples_last
+// CHECK:         %[[R:.*]] = onnx.Relu
+// CHECK-NEXT:    %[[B:.*]] = onnx.Transpose(%[[R]]) {{.*}}perm = array<i64: 1, 3, 0, 2>} : (tensor<7x8x7x?xf32>) -> tensor<8x?x7x7xf32>
+// CHECK-NEXT:    %[[P:.*]] = onnx.GlobalAveragePool(%[[B]]) {{.*}} -> tensor<8x?x1x1xf32>
+// CHECK-NEXT:    %[[F:.*]] = onnx.Flatten(%[[P]]) {axis = 1 : i64, outs = ["m"]} : (tensor<8x?x1x1xf32>) -> tensor<8x?xf32>
+// CHECK-NEXT:    return %[[F]]
+func.func @activation_samples_last(%x: tensor<?x8x7x7xf32>) -> tensor<8x?xf32> {
+  %t = onnx.Transpose(%x) {perm = array<i64: 2, 1, 3, 0>} : (tensor<?x8x7x7xf32>) -> tensor<7x8x7x?xf32>
+  %r = onnx.Relu(%t) : (tensor<7x8x7x?xf32>) -> tensor<7x8x7x?xf32>
+  %m = onnx.ReduceMean(%r) {axes = array<i64: 0, 2>, keepdims = 0 : i64, outs = ["m"]} : (tensor<7x8x7x?xf32>) -> tensor<8x?xf32>
+  return %m : tensor<8x?xf32>
+}
+
+// -----
+
+// A height of 1 is averaged, whether the mean names it or not.
+// CHECK-LABEL: func.func @activation_of_a_row
+// CHECK:         %[[R:.*]] = onnx.Relu
+// CHECK-NEXT:    %[[B:.*]] = onnx.Transpose(%[[R]]) {{.*}}perm = array<i64: 0, 3, 1, 2>} : (tensor<?x1x7x8xf32>) -> tensor<?x8x1x7xf32>
+// CHECK-NEXT:    %[[P:.*]] = onnx.GlobalAveragePool(%[[B]]) {{.*}} -> tensor<?x8x1x1xf32>
+// CHECK-NEXT:    %[[T:.*]] = onnx.Transpose(%[[P]]) {{.*}}perm = array<i64: 0, 2, 1, 3>} : (tensor<?x8x1x1xf32>) -> tensor<?x1x8x1xf32>
+// CHECK-NEXT:    %[[S:.*]] = onnx.Squeeze(%[[T]]) {axes = array<i64: 3>, outs = ["m"]} : (tensor<?x1x8x1xf32>) -> tensor<?x1x8xf32>
+// CHECK-NEXT:    return %[[S]]
+module attributes {onnx.model = {ir_version = 6 : i64, opset_imports = [{domain = "", version = 11 : i64}]}} {
+  func.func @activation_of_a_row(%x: tensor<?x8x1x7xf32>) -> tensor<?x1x8xf32> {
+    %t = onnx.Transpose(%x) {perm = array<i64: 0, 2, 3, 1>} : (tensor<?x8x1x7xf32>) -> tensor<?x1x7x8xf32>
+    %r = onnx.Relu(%t) : (tensor<?x1x7x8xf32>) -> tensor<?x1x7x8xf32>
+    %m = onnx.ReduceMean(%r) {axes = array<i64: 2>, keepdims = 0 : i64, outs = ["m"]} : (tensor<?x1x7x8xf32>) -> tensor<?x1x8xf32>
+    return %m : tensor<?x1x8xf32>
+  }
+}
+
+// -----
+
+// CHECK-LABEL: func.func @groups
+// CHECK-NOT:     GlobalAveragePool
+// CHECK:         onnx.ReduceMean
+// REMARK: [Missed] GlobalAverage{{.*}}Function=groups{{.*}}Reason="more than two axes of the map are kept"
+func.func @groups(%x: tensor<?x8x7x7xf32>) -> tensor<?x2x4xf32> {
+  %shape = onnx.initializer "shape" dense<[0, 2, 4, 7, 7]> : tensor<5xi64> -> tensor<5xi64>
+  %g = onnx.Reshape(%x, %shape) : (tensor<?x8x7x7xf32>, tensor<5xi64>) -> tensor<?x2x4x7x7xf32>
+  %r = onnx.Relu(%g) : (tensor<?x2x4x7x7xf32>) -> tensor<?x2x4x7x7xf32>
+  %m = onnx.ReduceMean(%r) {axes = array<i64: 3, 4>, keepdims = 0 : i64, node_name = "groups"} : (tensor<?x2x4x7x7xf32>) -> tensor<?x2x4xf32>
+  return %m : tensor<?x2x4xf32>
+}
+
+// -----
+
+// CHECK-LABEL: func.func @rows
+// CHECK-NOT:     GlobalAveragePool
+// CHECK:         onnx.ReduceMean
+// REMARK: [Missed] GlobalAverage{{.*}}Function=rows{{.*}}Reason="the map has its samples and channels in one axis"
+func.func @rows(%x: tensor<?x8x7x7xf32>) -> tensor<?x1xf32> {
+  %f = onnx.Flatten(%x) {axis = 2 : i64} : (tensor<?x8x7x7xf32>) -> tensor<?x49xf32>
+  %r = onnx.Relu(%f) : (tensor<?x49xf32>) -> tensor<?x49xf32>
+  %m = onnx.ReduceMean(%r) {axes = array<i64: 1>, node_name = "rows"} : (tensor<?x49xf32>) -> tensor<?x1xf32>
+  return %m : tensor<?x1xf32>
 }
 
 // -----

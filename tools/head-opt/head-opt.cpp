@@ -3,13 +3,16 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 // On ONNX files: import, run a pipeline (flatten-to-gap unless passes are
-// named), report, export. On MLIR files: an ordinary mlir-opt.
+// named), report, export or compile (Codegen.h). On MLIR files: an ordinary
+// mlir-opt, which can also compile what is in the LLVM dialect.
 //
 //===----------------------------------------------------------------------===//
 
+#include "Codegen.h"
 #include "headopt/Analysis/HeadReport.h"
 #include "headopt/Analysis/HeadVerifier.h"
 #include "headopt/Conversion/Passes.h"
+#include "headopt/Pipelines/Pipelines.h"
 #include "headopt/Support/OutputFile.h"
 #include "headopt/Target/ONNX/Export.h"
 #include "headopt/Target/ONNX/Import.h"
@@ -31,11 +34,14 @@
 #include "mlir/Tools/mlir-opt/MlirOptMain.h"
 #include "mlir/Transforms/Passes.h"
 #include "llvm/Support/CommandLine.h"
+#include "llvm/Support/ErrorHandling.h"
 #include "llvm/Support/InitLLVM.h"
 #include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/Path.h"
+#include "llvm/Support/Signals.h"
 #include "llvm/Support/SourceMgr.h"
 #include <csignal>
+#include <unistd.h>
 
 using namespace mlir;
 using namespace headopt;
@@ -45,7 +51,18 @@ namespace {
 
 enum ExitCode { Done = 0, BadInput = 1, BadUsage = 2, NothingRewritten = 3 };
 
-enum class Kind { Auto, ONNX, ONNXText, MLIR, MLIRBytecode };
+enum class Kind {
+  Auto,
+  ONNX,
+  ONNXText,
+  MLIR,
+  MLIRBytecode,
+  Linalg,
+  LLVM,
+  Assembly,
+  Object,
+  Shared
+};
 
 struct Options {
   cl::OptionCategory category{"head-opt options"};
@@ -58,11 +75,22 @@ struct Options {
       cl::value_desc("file"), cl::cat(category)};
   cl::opt<Kind> emit{
       "emit", cl::desc("Kind of output"), cl::init(Kind::Auto),
-      cl::values(clEnumValN(Kind::ONNX, "onnx", "ONNX model"),
-                 clEnumValN(Kind::ONNXText, "onnxtxt", "ONNX text format"),
-                 clEnumValN(Kind::MLIR, "mlir", "MLIR text"),
-                 clEnumValN(Kind::MLIRBytecode, "mlirbc", "MLIR bytecode")),
+      cl::values(
+          clEnumValN(Kind::ONNX, "onnx", "ONNX model"),
+          clEnumValN(Kind::ONNXText, "onnxtxt", "ONNX text format"),
+          clEnumValN(Kind::MLIR, "mlir", "MLIR text"),
+          clEnumValN(Kind::MLIRBytecode, "mlirbc", "MLIR bytecode"),
+          clEnumValN(Kind::Linalg, "linalg", "the head as linalg on tensors"),
+          clEnumValN(Kind::LLVM, "llvm", "the head as LLVM IR"),
+          clEnumValN(Kind::Assembly, "asm", "the head as assembly"),
+          clEnumValN(Kind::Object, "obj", "the head as an object file"),
+          clEnumValN(Kind::Shared, "shared", "the head as a shared library")),
       cl::cat(category)};
+  cl::opt<std::string> backbone{
+      "emit-backbone",
+      cl::desc("Write the model cut at the feature map of its last head, "
+               "which becomes its output (.onnx or .onnxtxt)"),
+      cl::value_desc("file"), cl::cat(category)};
   cl::opt<std::string> report{
       "report", cl::desc("Write the report as JSON (docs/Report.md)"),
       cl::value_desc("file.json"), cl::cat(category)};
@@ -89,6 +117,7 @@ struct Options {
   cl::opt<bool> requireRewrite{
       "require-rewrite", cl::desc("Exit with 3 when no head was rewritten"),
       cl::cat(category)};
+  CodegenOptions codegen{category};
 };
 
 /// Messages quote files and models, which may hold anything.
@@ -113,12 +142,14 @@ public:
 
 private:
   int runOnMLIR(std::unique_ptr<llvm::MemoryBuffer> buffer, Kind outputKind);
+  LogicalResult compile(ModuleOp module);
   int runOnONNX(std::unique_ptr<llvm::MemoryBuffer> buffer, Kind inputKind,
                 Kind outputKind, bool inFile);
   void reportOnOneLine(MLIRContext &context);
   LogicalResult runPasses(ModuleOp module, bool isONNX);
   void collectHeads(const HeadAnalysis &analysis);
   LogicalResult writeModule(ModuleOp module, Kind kind);
+  LogicalResult writeBackbone(ModuleOp module);
   LogicalResult copyInput(StringRef bytes);
   LogicalResult writeFile(StringRef path, StringRef bytes);
   int fail(ExitCode code, const llvm::Twine &message) {
@@ -141,6 +172,8 @@ private:
   std::vector<std::pair<std::string, HeadVerifier>> verifiers;
   std::string verifyError;
   bool analysed = false;
+  /// There when the head is to be compiled.
+  std::optional<Codegen> codegen;
 };
 
 } // namespace
@@ -155,7 +188,33 @@ static Kind getKindOfName(StringRef path) {
     return Kind::MLIR;
   if (ending == ".mlirbc")
     return Kind::MLIRBytecode;
+  if (ending == ".ll")
+    return Kind::LLVM;
+  if (ending == ".s")
+    return Kind::Assembly;
+  if (ending == ".o")
+    return Kind::Object;
+  if (ending == ".so")
+    return Kind::Shared;
   return Kind::Auto;
+}
+
+/// What there is to do about code for this kind of output.
+static std::optional<CodegenKind> getCodegenKind(Kind kind) {
+  switch (kind) {
+  case Kind::Linalg:
+    return CodegenKind::Linalg;
+  case Kind::LLVM:
+    return CodegenKind::LLVM;
+  case Kind::Assembly:
+    return CodegenKind::Assembly;
+  case Kind::Object:
+    return CodegenKind::Object;
+  case Kind::Shared:
+    return CodegenKind::Shared;
+  default:
+    return std::nullopt;
+  }
 }
 
 /// For standard input and unusual names. A ModelProto starts with its IR
@@ -244,6 +303,29 @@ LogicalResult Tool::writeModule(ModuleOp module, Kind kind) {
     os << '\n';
   }
   return writeFile(getOutputPath(), bytes);
+}
+
+/// Writes what of `module` comes before its last head.
+LogicalResult Tool::writeBackbone(ModuleOp module) {
+  OwningOpRef<ModuleOp> backbone = module.clone();
+  PassManager pm(module.getContext());
+  CutAtFeatureMapOptions passOptions;
+  passOptions.constantInitializers = options.constantInitializers;
+  pm.addPass(createCutAtFeatureMap(passOptions));
+  if (failed(pm.run(*backbone)))
+    return failure();
+  return exportONNX(*backbone, options.backbone,
+                    getKindOfName(options.backbone) == Kind::ONNX
+                        ? ONNXFormat::Binary
+                        : ONNXFormat::Text);
+}
+
+LogicalResult Tool::compile(ModuleOp module) {
+  llvm::Error error = codegen->run(module, options.constantInitializers);
+  if (!error)
+    return success();
+  fail(BadInput, llvm::toString(std::move(error)));
+  return failure();
 }
 
 /// Compares rewritten heads with what they answered before.
@@ -385,7 +467,13 @@ int Tool::runOnONNX(std::unique_ptr<llvm::MemoryBuffer> buffer, Kind inputKind,
     reportFile.emplace(std::move(*created));
   }
 
-  if (outputKind != Kind::Auto) {
+  if (!options.backbone.empty() && failed(writeBackbone(*module)))
+    return BadInput;
+  if (codegen) {
+    if (failed(compile(*module)))
+      return BadInput;
+    report.bytesAfter = getFileSize(options.output);
+  } else if (outputKind != Kind::Auto) {
     auto sourceDir = (*module)->getAttrOfType<StringAttr>(onnx::kSourceDirAttr);
     bool sameFolder = true;
     if (sourceDir && options.output != "-") {
@@ -423,7 +511,7 @@ int Tool::runOnONNX(std::unique_ptr<llvm::MemoryBuffer> buffer, Kind inputKind,
 
 int Tool::runOnMLIR(std::unique_ptr<llvm::MemoryBuffer> buffer,
                     Kind outputKind) {
-  if (outputKind != Kind::ONNX && outputKind != Kind::ONNXText) {
+  if (!codegen && outputKind != Kind::ONNX && outputKind != Kind::ONNXText) {
     MlirOptMainConfig mlirConfig = config;
     if (outputKind == Kind::MLIRBytecode)
       mlirConfig.emitBytecode(true);
@@ -440,21 +528,49 @@ int Tool::runOnMLIR(std::unique_ptr<llvm::MemoryBuffer> buffer,
   sources.AddNewSourceBuffer(std::move(buffer), llvm::SMLoc());
   OwningOpRef<ModuleOp> module = parseSourceFile<ModuleOp>(sources, &context);
   if (!module || failed(runPasses(*module, /*isONNX=*/false)) ||
-      failed(writeModule(*module, outputKind)))
+      failed(codegen ? compile(*module) : writeModule(*module, outputKind)))
     return BadInput;
   return Done;
 }
 
 int Tool::run() {
   Kind outputKind = options.emit;
-  if (outputKind == Kind::Auto && !options.output.empty() &&
+  bool isRun = options.codegen.run;
+  if (isRun && outputKind != Kind::Auto)
+    return fail(BadUsage, "--run writes no model or code; leave --emit away");
+  if (!isRun && outputKind == Kind::Auto && !options.output.empty() &&
       options.output != "-") {
     outputKind = getKindOfName(options.output);
     if (outputKind == Kind::Auto)
       return fail(BadUsage,
                   "cannot tell the kind of output from '" + options.output +
-                      "'; end it in .onnx, .onnxtxt, .mlir or .mlirbc, or "
-                      "give --emit");
+                      "'; end it in .onnx, .onnxtxt, .mlir, .mlirbc, .so, .o, "
+                      ".s or .ll, or give --emit");
+  }
+  std::optional<CodegenKind> codegenKind =
+      isRun ? CodegenKind::Run : getCodegenKind(outputKind);
+  if (!codegenKind) {
+    if (llvm::Error error = Codegen::checkUnused(options.codegen))
+      return fail(BadUsage, llvm::toString(std::move(error)));
+  } else {
+    llvm::Expected<Codegen> created = Codegen::create(
+        options.codegen, *codegenKind, options.input, getOutputPath());
+    if (!created)
+      return fail(BadUsage, llvm::toString(created.takeError()));
+    codegen.emplace(std::move(*created));
+  }
+
+  if (!options.backbone.empty()) {
+    Kind kind = getKindOfName(options.backbone);
+    if (kind != Kind::ONNX && kind != Kind::ONNXText)
+      return fail(BadUsage, "--emit-backbone: cannot tell the kind of output "
+                            "from '" +
+                                options.backbone +
+                                "'; end it in .onnx or .onnxtxt");
+    if (options.backbone == options.output)
+      return fail(BadUsage, "--emit-backbone and -o both name '" +
+                                options.output +
+                                "'; give them different files");
   }
 
   bool isFile = options.input != "-";
@@ -478,10 +594,14 @@ int Tool::run() {
                               buffer.getError().message());
 
   Kind inputKind = isFile ? getKindOfName(options.input) : Kind::Auto;
-  if (inputKind == Kind::Auto)
+  if (inputKind == Kind::Auto || getCodegenKind(inputKind))
     inputKind = getKindOfContent((*buffer)->getBuffer());
   if (inputKind == Kind::ONNX || inputKind == Kind::ONNXText)
     return runOnONNX(std::move(*buffer), inputKind, outputKind, isFile);
+  if (!options.backbone.empty())
+    return fail(BadUsage, options.input +
+                              ": --emit-backbone takes ONNX models; "
+                              "make one with -o FILE.onnx first");
   if ((*buffer)->getBufferSize() == 0 &&
       (options.input == "-" || inputKind == Kind::MLIRBytecode))
     return fail(BadInput, options.input + ": is empty; give it a model");
@@ -491,17 +611,30 @@ int Tool::run() {
                    outputKind);
 }
 
+/// What LLVM's code generation cannot do, it says here and never comes back.
+static void failInLLVM(void *, const char *reason, bool) {
+  llvm::errs() << "head-opt: error: LLVM: " << onOneLine(reason) << '\n';
+  llvm::sys::RunInterruptHandlers();
+  ::_exit(BadInput);
+}
+
 int main(int argc, char **argv) {
   llvm::InitLLVM init(argc, argv);
+  llvm::install_fatal_error_handler(failInLLVM);
   // A file that may not grow further is an error of write(), not a crash.
   std::signal(SIGXFSZ, SIG_IGN);
   DialectRegistry registry;
-  registry.insert<onnx::ONNXDialect, arith::ArithDialect, func::FuncDialect,
-                  linalg::LinalgDialect, math::MathDialect,
-                  tensor::TensorDialect>();
+  registry.insert<onnx::ONNXDialect>();
   registerONNXSchemas(registry);
+  registerLoweringDialects(registry);
+  registerNativeTranslations(registry);
   registerTransformsPasses();
+  registerHeadOptCodegenPasses();
+  registerHeadOptPipelines();
 
+  // LLVM's library brings options of its own passes; one is called as ours is.
+  if (cl::Option *taken = cl::getRegisteredOptions().lookup("threads"))
+    taken->removeArgument();
   Options options;
   // The pass reports to the tool whether it is named or the default.
   OnHeads onHeads;
@@ -514,6 +647,8 @@ int main(int argc, char **argv) {
         onHeads(analysis);
     });
   });
+  registerCutAtFeatureMap();
+  registerOutlineHead();
   registerRaiseToGap();
   registerHeadOptConversionPasses();
   std::string header = registerCLIOptions(

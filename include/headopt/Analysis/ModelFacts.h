@@ -57,6 +57,12 @@ struct ValueFacts {
   bool isEven(size_t axis) const { return varying[axis].isNumber(1); }
 };
 
+/// `axis` of a tensor of this rank as counted from the front: a negative one is
+/// counted from the end. One that is out of range stays so.
+inline int64_t normalizeAxis(int64_t axis, int64_t rank) {
+  return axis < 0 ? axis + rank : axis;
+}
+
 /// True when `dropout` is known to pass its input on. `whyNot` gets what else
 /// it may do, as what follows its name in a sentence.
 bool isInference(onnx::DropoutOp dropout, std::string &whyNot);

@@ -8,6 +8,7 @@
 #define HEADOPT_TRANSFORMS_PASSES_H
 
 #include "headopt/Dialect/ONNX/IR/ONNX.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/Pass/Pass.h"
 #include <functional>

@@ -55,7 +55,9 @@ def RaiseToGap : Pass<"raise-to-gap", "::mlir::ModuleOp"> {
     GlobalAveragePool of the map, with what keeps the shape of the old value
     behind it (Flatten, Squeeze or Transpose). Exporters that lay maps out with
     their channels last transpose them first; the map before that Transpose is
-    pooled then.
+    pooled then. Where an activation stands between the two, a Transpose back is
+    written before the pool: one more copy of the map, unless what runs the model
+    moves the two Transposes together.
 
     ```mlir
     %t = onnx.Transpose(%x) {perm = array<i64: 0, 2, 3, 1>} : (tensor<?x512x7x7xf32>) -> tensor<?x7x7x512xf32>
@@ -69,11 +71,99 @@ def RaiseToGap : Pass<"raise-to-gap", "::mlir::ModuleOp"> {
     The value keeps its name, its shape and its type. The two are the same
     function over the real numbers; in floating point a sum may be taken in
     another order. What is not proved to be such a mean is left alone without a
-    word; where GlobalAveragePool cannot be written in its place (its channels
-    are last, an element type or a rank that it does not have), a remark
+    word; where GlobalAveragePool cannot be written in its place (more than two
+    axes are kept, an element type or a rank that it does not have), a remark
     (category `raise-to-gap`) says so.
   }];
   let dependentDialects = ["::headopt::onnx::ONNXDialect"];
+}
+
+def OutlineHead : Pass<"outline-head", "::mlir::ModuleOp"> {
+  let summary = "Keep a model's head as a function of its feature map";
+  let description = [{
+    Leaves one function in the module: the last head of the main graph, from the
+    feature map (the map that is pooled, or flattened into the first dense
+    layer) to the last value that depends on it and on constants alone and that
+    convert-onnx-to-linalg lowers (Analysis/Lowerable.h). Constants, and what
+    computes them from constants, come along.
+
+    ```mlir
+    func.func @main_graph(%image: tensor<?x3x224x224xf32>) -> tensor<?x10xf32> {
+      %w = onnx.initializer "w" ... -> tensor<512x10xf32>
+      ...
+      %map = onnx.Relu(%c) : (tensor<?x512x7x7xf32>) -> tensor<?x512x7x7xf32>
+      %p = onnx.GlobalAveragePool(%map) : (tensor<?x512x7x7xf32>) -> tensor<?x512x1x1xf32>
+      %f = onnx.Flatten(%p) : (tensor<?x512x1x1xf32>) -> tensor<?x512xf32>
+      %y = onnx.Gemm(%f, %w) : (tensor<?x512xf32>, tensor<512x10xf32>) -> tensor<?x10xf32>
+      return %y : tensor<?x10xf32>
+    }
+    ```
+    becomes
+    ```mlir
+    func.func @head(%map: tensor<?x512x7x7xf32>) -> tensor<?x10xf32> {
+      %w = onnx.initializer "w" ... -> tensor<512x10xf32>
+      %p = onnx.GlobalAveragePool(%map) : (tensor<?x512x7x7xf32>) -> tensor<?x512x1x1xf32>
+      %f = onnx.Flatten(%p) : (tensor<?x512x1x1xf32>) -> tensor<?x512xf32>
+      %y = onnx.Gemm(%f, %w) : (tensor<?x512xf32>, tensor<512x10xf32>) -> tensor<?x10xf32>
+      return %y : tensor<?x10xf32>
+    }
+    ```
+    Nodes stay as they are, except that a Reshape whose target is computed from
+    extents becomes a Flatten or gets a constant target, and that other operands
+    which are computed from extents become constants. Types say all that is
+    known of extents; what only a run knows stays dynamic. flatten-to-gap and
+    raise-to-gap, run before, bring heads into the form that is lowered best.
+
+    A model without a head that can be outlined is an error. Remarks (category
+    `outline-head`) say where the head ends and why, which inner values the rest
+    of the model needs, and how many other heads there are.
+  }];
+  let dependentDialects = ["::headopt::onnx::ONNXDialect",
+                           "::mlir::func::FuncDialect"];
+  let options = [
+    Option<"name", "name", "std::string", /*default=*/"\"head\"",
+           "The symbol name of the function">,
+    Option<"constantInitializers", "constant-initializers", "bool",
+           /*default=*/"false",
+           "Take initializers that are also graph inputs for constants: no "
+           "caller overrides them">,
+  ];
+}
+
+def CutAtFeatureMap : Pass<"cut-at-feature-map", "::mlir::ModuleOp"> {
+  let summary = "Keep a model's backbone, which computes the feature map";
+  let description = [{
+    Takes off what outline-head keeps: the feature map becomes an output of the
+    main graph, in place of the first output that depends on the head, and what
+    only the head needed goes, with all that is said of it.
+
+    ```mlir
+    %map = onnx.Relu(%c) : (tensor<?x512x7x7xf32>) -> tensor<?x512x7x7xf32>
+    %p = onnx.GlobalAveragePool(%map) : (tensor<?x512x7x7xf32>) -> tensor<?x512x1x1xf32>
+    %f = onnx.Flatten(%p) : (tensor<?x512x1x1xf32>) -> tensor<?x512xf32>
+    %y = onnx.Gemm(%f, %w) : (tensor<?x512xf32>, tensor<512x10xf32>) -> tensor<?x10xf32>
+    return %y : tensor<?x10xf32>
+    ```
+    becomes
+    ```mlir
+    %map = onnx.Relu(%c) : (tensor<?x512x7x7xf32>) -> tensor<?x512x7x7xf32>
+    return %map : tensor<?x512x7x7xf32>
+    ```
+    Outputs that do not depend on the head stay. Of one that does and is not the
+    head's result there is a warning, for neither part gives it. Inputs and
+    model-local functions go when the head alone used them; what nothing used
+    stays, as does all else that the model says.
+
+    The head is the one that outline-head finds once raise-to-gap has run. A
+    model without a head is an error.
+  }];
+  let dependentDialects = ["::headopt::onnx::ONNXDialect"];
+  let options = [
+    Option<"constantInitializers", "constant-initializers", "bool",
+           /*default=*/"false",
+           "Take initializers that are also graph inputs for constants: no "
+           "caller overrides them">,
+  ];
 }
 
 #endif // HEADOPT_TRANSFORMS_PASSES_TD

@@ -18,9 +18,12 @@ from corpus import (
     find_entry,
 )
 from headopt import (
+    OnnxRuntime,
+    Reference,
     assert_unchanged,
     assert_well_formed,
     described,
+    load,
     passes_checker,
     run,
     stretches,
@@ -105,3 +108,38 @@ def test_model(tmp_path, models, file):
     assert_same_answers(
         result.before, result.after, result.rewritten, EXPECTED[file]["inputs"]
     )
+
+
+@pytest.mark.parametrize(
+    "file", dict.fromkeys(file for file, _ in expected_heads("pooled"))
+)
+def test_raised(tmp_path, models, file):
+    """With raise-to-gap every mean over the positions of a map becomes a
+    GlobalAveragePool, wherever its channels are, and the model answers as before.
+    """
+    result = run(tmp_path, models / file, "--raise-to-gap")
+    means = [
+        n.op_type
+        for n in result.after.graph.node
+        if n.op_type.startswith("Reduce") or "AveragePool" in n.op_type
+    ]
+    # A quantised one is an operator of its own.
+    assert means and set(means) <= {"GlobalAveragePool", "QLinearGlobalAveragePool"}
+    if result.unchanged:
+        return
+    for full in (False, True):
+        if passes_checker(result.before, full):
+            assert passes_checker(result.after, full)
+    # ONNX's own evaluator wants nodes in order, as the checker does, and would take
+    # minutes for a whole light model.
+    runtimes = [OnnxRuntime]
+    if passes_checker(result.before, False) and not file.startswith("light_"):
+        runtimes += [Reference] if load(Reference, result.before) else []
+    for runtime in runtimes:
+        assert_same_answers(
+            result.before,
+            result.after,
+            [],
+            EXPECTED[file]["inputs"],
+            runtime=runtime,
+        )

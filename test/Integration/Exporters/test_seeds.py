@@ -21,7 +21,7 @@ import numpy as np
 import onnx
 import pytest
 
-from corpus import feeds_of
+from corpus import feeds_of, producers
 from headopt import (
     F32,
     Graph,
@@ -276,67 +276,188 @@ def assert_same_head(result, node):
 # ----------------------------------------------------------------------------
 
 
-def test_rnet(tmp_path, models):
-    """RNet of MTCNN: a trained head on a 3x3x64 map behind a Transpose. It must
-    be refused, and the report says what a pooled head would have.
+def response(model, map, extents, value):
+    """What ``value`` answers to each element of one sample of ``map`` alone, as
+    an array [outputs, *extents]: the weight of the layer over the map, found by
+    running the nodes between the two. It knows nothing of views and columns.
+    """
+    made, needed, ahead = producers(model.graph), [], [value]
+    while ahead:
+        node = made.get(name := ahead.pop())
+        if name != map and node is not None and node not in needed:
+            needed.append(node)
+            ahead += node.input
+    size = math.prod(extents)
+    graph = onnx.helper.make_graph(
+        [n for n in model.graph.node if n in needed],
+        "head",
+        [
+            onnx.helper.make_tensor_value_info(
+                map, onnx.TensorProto.FLOAT, [size, *extents]
+            )
+        ],
+        [onnx.ValueInfoProto(name=value)],
+        model.graph.initializer,
+    )
+    part = onnx.helper.make_model(
+        graph, opset_imports=model.opset_import, ir_version=model.ir_version
+    )
+    each = np.eye(size, dtype=np.float32).reshape(size, *extents)
+    return OnnxRuntime(part)({map: each})[value].T.reshape(-1, *extents)
+
+
+@pytest.mark.parametrize(
+    "file, node, map, channels, outputs, residuals, values, total",
+    [
+        (
+            "rnet.onnx",
+            "dense",
+            "p_re_lu_5/add:0",
+            64,
+            128,
+            ("0.809", 0.993, 0.642, 0.637),
+            ("1.665089466e-02", "6.715237629e-03"),
+            100_178,
+        ),
+        (
+            "onet.onnx",
+            "dense_3",
+            "p_re_lu_10/add:0",
+            128,
+            256,
+            ("0.818", 0.993, 0.630, 0.664),
+            ("1.219501439e-02", "5.765349604e-03"),
+            389_040,
+        ),
+    ],
+    ids=["rnet", "onet"],
+)
+def test_mtcnn(
+    tmp_path,
+    models,
+    file,
+    node,
+    map,
+    channels,
+    outputs,
+    residuals,
+    values,
+    total,
+):
+    """RNet and ONet of MTCNN: a trained head on a 3x3 map behind a Transpose.
+    It must be refused, and the report says what a pooled head would have.
 
     The Transpose puts the channels last, so that the next position along axis 2
-    is 3 * 64 columns on; the report names axes of the map, not columns.
+    is 3 * channels columns on; the report names axes of the map, not columns.
+    The dense layers behind it see no map and are not listed.
     """
-    result = run(tmp_path, models / "rnet.onnx")
-    entry = result.head("dense")
+    result = run(tmp_path, models / file)
+    entry = result.head(node)
+    size = 9 * channels
+    before, pooled = (n * outputs + outputs for n in (size, channels))
     assert_entry(
         entry,
         op="MatMul",
-        feature_map=[None, 64, 3, 3],
+        feature_map=[None, channels, 3, 3],
         axes_order=[2, 3, 1],
         verdict="refused",
         pooled_axes=[],
-        parameters_before=576 * 128 + 128,
-        parameters_after=576 * 128 + 128,
-        if_pooled=64 * 128 + 128,
-        alternatives=alternatives("3x3", 2, 64, 128),
+        parameters_before=before,
+        parameters_after=before,
+        if_pooled=pooled,
+        alternatives=alternatives("3x3", 2, channels, outputs),
     )
     assert failed_rules(entry) == ["L6"]
-    node = find_node(result.before.graph, "dense")
-    matrix = constant_value(result.before.graph, node.input[1]).T
-    assert assert_true_difference(entry, matrix) == (0, 64 * 3)
-    weight = matrix.reshape(128, 3, 3, 64).transpose(0, 3, 1, 2)
+    dense = find_node(result.before.graph, node)
+    matrix = constant_value(result.before.graph, dense.input[1]).T
+    assert assert_true_difference(entry, matrix) == (0, 3 * channels)
+    weight = response(result.before, map, (channels, 3, 3), dense.output[0])
+    place = entry["first_difference"]
+    assert place["position"] == [0, 1, 0]
+    assert place["values"] == [weight[0, 0, 0, 0], weight[0, 0, 1, 0]]
     assert_residuals(entry, weight, (2, 3))
+    residual, *by_axis = residuals
     assert (f"{entry['residual']:.3f}", entry["residual_by_axis"]) == (
-        "0.809",
+        residual,
         [
-            {"axis": 1, "residual": pytest.approx(0.993, abs=5e-4)},
-            {"axis": 2, "residual": pytest.approx(0.642, abs=5e-4)},
-            {"axis": 3, "residual": pytest.approx(0.637, abs=5e-4)},
+            {"axis": axis, "residual": pytest.approx(number, abs=5e-4)}
+            for axis, number in enumerate(by_axis, 1)
         ],
     )
     assert_says(
         result,
         [
             (
-                "dense (MatMul)",
-                "?x64x3x3",
-                "576 -> 128",
+                f"{node} (MatMul)",
+                f"?x{channels}x3x3",
+                f"{size} -> {outputs}",
                 "refused",
                 "L6: the weight varies along every axis; first along axis 2, "
-                "for output 0 at [0, 1, 0]: 1.665089466e-02, then "
-                "6.715237629e-03 (residual 0.809); pooled: 8,320 instead of "
-                "73,856 parameters",
+                f"for output 0 at [0, 1, 0]: {values[0]}, then {values[1]} "
+                f"(residual {residual}); pooled: {pooled:,} instead of "
+                f"{before:,} parameters",
             )
         ],
         element_count(result.before),
         notes=[
-            "  dense, exactly as it is: a convolution with a 3x3 kernel, "
-            "without padding, 64 -> 128 channels",
-            "  dense, to retrain pooled in Keras: GlobalAveragePooling2D() in "
-            "place of Flatten(), then Dense(128)",
-            "  dense, to retrain pooled in PyTorch: nn.AdaptiveAvgPool2d(1) "
-            "before nn.Flatten(), then nn.Linear(64, 128)",
+            f"  {node}, exactly as it is: a convolution with a 3x3 kernel, "
+            f"without padding, {channels} -> {outputs} channels",
+            f"  {node}, to retrain pooled in Keras: GlobalAveragePooling2D() "
+            f"in place of Flatten(), then Dense({outputs})",
+            f"  {node}, to retrain pooled in PyTorch: nn.AdaptiveAvgPool2d(1) "
+            f"before nn.Flatten(), then nn.Linear({channels}, {outputs})",
         ],
     )
-    assert element_count(result.before) == 100_178
+    assert element_count(result.before) == total
     assert_kept_as_it_is(result)
+
+
+@pytest.mark.parametrize("size", [(48, 192), (128, 320)], ids=str)
+def test_rapidocr_cls(tmp_path, models, size):
+    """The text direction classifier of PaddleOCR, for inputs of any height and
+    width: pooled already, and the target of the Reshape to [N, 200] is computed.
+    That the features are the means of the map is seen by running it.
+    """
+    result = run(tmp_path, models / "ch_ppocr_mobile_v2.0_cls_infer.onnx")
+    (entry,) = result.heads
+    assert_entry(
+        entry,
+        node="MatMul@0",
+        op="MatMul",
+        feature_map=[None, 200, 1, 1],
+        axes_order=[1, 2, 3],
+        verdict="pooled",
+        pooled_axes=[],
+        parameters_before=200 * 2 + 2,
+        parameters_after=200 * 2 + 2,
+        if_pooled=200 * 2 + 2,
+        residual=None,
+        first_difference=None,
+        alternatives=[],
+    )
+    assert failed_rules(entry) == []
+    assert_says(
+        result,
+        [("MatMul@0 (MatMul)", "?x200x1x1", "200 -> 2", "pooled", POOLED)],
+        element_count(result.before),
+    )
+    assert element_count(result.before) == 133_700
+    assert_kept_as_it_is(result)
+
+    graph = result.before.graph
+    dense = find_node(graph, "MatMul@0")
+    pool = find_node(graph, "GlobalAveragePool@9")
+    names = [pool.input[0], dense.input[0], dense.output[0]]
+    feeds = feeds_of(result.before, {"x": [3, 3, *size]}, 1)
+    answer = OnnxRuntime(with_outputs(result.before, names))(feeds)
+    map, features, logits = (wide(answer[name]) for name in names)
+    assert map.shape == (3, 200, math.ceil(size[0] / 32) // 2, size[1] // 4)
+    # The map varies, or the mean would say nothing.
+    assert map.std(axis=(2, 3)).max() > 0.05
+    np.testing.assert_allclose(features, map.mean(axis=(2, 3)), 1e-5, 1e-6)
+    weight = wide(constant_value(graph, dense.input[1]))
+    assert weight.shape == (200, 2)
+    np.testing.assert_allclose(logits, features @ weight, 1e-4, 1e-5)
 
 
 def test_hey_rhasspy(tmp_path, models):

@@ -178,6 +178,13 @@ def channels_last(pool):
     return lambda g, x: pool(g, g.node("Transpose", [x], perm=[0, 2, 3, 1]))
 
 
+def activated_last(pool, activation="Tanh"):
+    """Channels last already where the activation is: the map of the mean has no
+    other layout.
+    """
+    return channels_last(lambda g, x: pool(g, g.node(activation, [x])))
+
+
 def flat_positions(g, x):
     return g.node("Reshape", [x, g.ints([0, CHANNELS, -1])])
 
@@ -223,6 +230,37 @@ SPELLINGS = {
     "channels-last-negative": (
         18,
         channels_last(lambda g, x: g.mean(x, [-3, -2], keepdims=0)),
+    ),
+    "activated-last": (
+        13,
+        activated_last(lambda g, x: g.mean(x, [1, 2], keepdims=0)),
+    ),
+    "activated-last-kept": (
+        18,
+        activated_last(lambda g, x: g.mean(x, [1, 2]), "LeakyRelu"),
+    ),
+    "activated-last-two-means": (
+        13,
+        activated_last(lambda g, x: g.mean(g.mean(x, [2]), [1])),
+    ),
+    "activated-last-sum-div": (
+        18,
+        activated_last(
+            lambda g, x: g.node("Div", [total(g, x, [1, 2], 0), number(g, 12)])
+        ),
+    ),
+    "activated-last-merged": (
+        13,
+        channels_last(
+            lambda g, x: g.mean(
+                g.node(
+                    "Tanh",
+                    [g.node("Reshape", [x, g.ints([0, -1, CHANNELS])])],
+                ),
+                [1],
+                keepdims=0,
+            )
+        ),
     ),
     "window": (11, average_pool(kernel_shape=[3, 4])),
     "window-strides": (11, average_pool(kernel_shape=[3, 4], strides=[3, 4])),
@@ -314,7 +352,7 @@ def test_spelling(tmp_path, how):
 
 
 @pytest.mark.parametrize(
-    "how", ["attribute", "sum-div", "channels-last", "window"]
+    "how", ["attribute", "sum-div", "channels-last", "activated-last", "window"]
 )
 def test_batch_of_one(tmp_path, how):
     """An extent of 1 is no axis that could be told from another."""
@@ -323,7 +361,8 @@ def test_batch_of_one(tmp_path, how):
 
 
 @pytest.mark.parametrize(
-    "how", ["attribute", "input", "two-means", "sum-div-computed"]
+    "how",
+    ["attribute", "input", "two-means", "sum-div-computed", "activated-last"],
 )
 def test_unknown_extents(tmp_path, how):
     opset, pool = SPELLINGS[how]
@@ -338,6 +377,50 @@ def test_rank(tmp_path, extents):
         lambda g, x: g.mean(x, axes), 13, shape=("N", CHANNELS, *extents)
     )
     assert_pooled(tmp_path, model)
+
+
+@pytest.mark.parametrize("extents", [(7,), (2, 3, 4)], ids=["1d", "3d"])
+def test_rank_channels_last(tmp_path, extents):
+    """The Transpose that is written has the rank of the map."""
+    rank = 2 + len(extents)
+
+    def pool(g, x):
+        last = g.node("Transpose", [x], perm=[0, *range(2, rank), 1])
+        axes = list(range(1, rank - 1))
+        return g.mean(g.node("Tanh", [last]), axes, keepdims=0)
+
+    model = build(pool, 13, shape=("N", CHANNELS, *extents))
+    after = assert_pooled(tmp_path, model)
+    assert operators(after) == [
+        "Relu",
+        "Transpose",
+        "Tanh",
+        "Transpose",
+        "GlobalAveragePool",
+        "Flatten",
+        "Flatten",
+        "Gemm",
+    ]
+
+
+@pytest.mark.parametrize("how", ["groups", "rows"])
+def test_map_without_such_axes_stays(tmp_path, how):
+    """It is a mean, but GlobalAveragePool keeps two axes, and the map behind
+    the activation has three that are kept, or one.
+    """
+
+    def pool(g, x):
+        if how == "groups":
+            target, axes = [0, CHANNELS, 2, 3, 4], [3, 4]
+        else:
+            target, axes = [-1, 12], [1]
+        map = g.node("Reshape", [x, g.ints(target)])
+        mean = g.mean(g.node("Tanh", [map]), axes, keepdims=0)
+        return g.node("Reshape", [mean, g.ints([-1, 2 * CHANNELS])])
+
+    model = build(pool, 13, ("N", 2 * CHANNELS, 3, 4), width=2 * CHANNELS)
+    assert run(tmp_path, model).head("dense")["verdict"] == "pooled"
+    assert run(tmp_path, model, "--raise-to-gap").unchanged
 
 
 def test_rank_of_six_stays(tmp_path):

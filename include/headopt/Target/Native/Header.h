@@ -1,0 +1,27 @@
+//===- Header.h - The C header of a compiled head ---------------*- C++ -*-===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef HEADOPT_TARGET_NATIVE_HEADER_H
+#define HEADOPT_TARGET_NATIVE_HEADER_H
+
+#include "headopt/Target/Native/Compile.h"
+
+namespace headopt {
+
+/// Whether C and C++ take `name` for a function, and the libraries that a head
+/// may need have none of that name.
+bool isFunctionName(llvm::StringRef name);
+
+/// A name for which isFunctionName holds, made from the stem of a file's name.
+std::string makeFunctionName(llvm::StringRef stem);
+
+/// The C header that declares `code`, in C99 and C++. Fails when the code has
+/// no signature, or its name is none in C.
+llvm::Expected<std::string> makeHeader(const NativeCode &code);
+
+} // namespace headopt
+
+#endif // HEADOPT_TARGET_NATIVE_HEADER_H

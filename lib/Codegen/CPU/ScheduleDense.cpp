@@ -1,0 +1,456 @@
+//===- ScheduleDense.cpp - Products with a constant matrix as vectors -----===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// y[m, o] = sum_k x[m, k] * w[k, o], and what is done to each y behind it.
+//
+// The constant is stored in panels of 48 columns, each with its rows one after
+// the other, so that it is read as one stream; columns beyond the last are
+// zero. 48 columns are three vectors of AVX-512: with eight rows of x they are
+// the 24 accumulators that hide the latency of a multiply-add and leave
+// registers for the operands. Narrower registers split a panel.
+//
+// Written out here rather than made of upstream tiling and vectorisation: those
+// do not reach a packed constant with a ragged last panel, a fused epilogue and
+// an order of additions that is the same for every number of rows at once.
+//
+//===----------------------------------------------------------------------===//
+
+#include "../ElementwiseBody.h"
+#include "VectorLoops.h"
+#include "headopt/Codegen/Passes.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/Dialect/UB/IR/UBOps.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "mlir/IR/AsmState.h"
+#include "mlir/IR/DialectResourceBlobManager.h"
+#include "mlir/IR/Matchers.h"
+
+namespace headopt {
+#define GEN_PASS_DEF_SCHEDULEDENSE
+#include "headopt/Codegen/Passes.h.inc"
+} // namespace headopt
+
+using namespace mlir;
+using namespace headopt;
+
+namespace {
+
+constexpr int64_t kPanelColumns = 48;
+/// Columns of the last panel are a multiple of this: the widest vector of f32.
+constexpr int64_t kPanelUnit = 16;
+
+/// A product with a constant on the right, and what follows it.
+struct Dense {
+  linalg::LinalgOp product;
+  /// Element-wise, of the product and of values that are broadcast to it; null
+  /// when there is none.
+  linalg::GenericOp epilogue;
+  Value rows;
+  arith::ConstantOp weight;
+  /// The constant is [columns, inner] rather than [inner, columns].
+  bool transposed;
+  int64_t numRows, inner, columns;
+
+  FloatType getAccumulatorType() {
+    return cast<FloatType>(
+        getElementTypeOrSelf(product->getResult(0).getType()));
+  }
+  Operation *getRoot() {
+    return epilogue ? epilogue.getOperation() : product.getOperation();
+  }
+};
+
+} // namespace
+
+/// `value` is `argument`, or that widened.
+static bool isWidened(Value value, BlockArgument argument) {
+  if (auto widening = value.getDefiningOp<arith::ExtFOp>())
+    value = widening.getIn();
+  return value == argument;
+}
+
+/// The body multiplies its two inputs and adds the product to the accumulator.
+static bool isMultiplyAdd(Block &body) {
+  auto sum = body.getTerminator()->getOperand(0).getDefiningOp<arith::AddFOp>();
+  if (!sum)
+    return false;
+  for (auto [accumulator, product] : {std::pair(sum.getLhs(), sum.getRhs()),
+                                      std::pair(sum.getRhs(), sum.getLhs())}) {
+    auto mul = product.getDefiningOp<arith::MulFOp>();
+    if (!mul || accumulator != body.getArgument(2))
+      continue;
+    for (auto [x, w] : {std::pair(mul.getLhs(), mul.getRhs()),
+                        std::pair(mul.getRhs(), mul.getLhs())})
+      if (isWidened(x, body.getArgument(0)) &&
+          isWidened(w, body.getArgument(1)))
+        return true;
+  }
+  return false;
+}
+
+/// The element-wise operation that alone reads `product`, of operands that are
+/// of its shape, one for each column, or one for all.
+static linalg::GenericOp getEpilogue(Value product) {
+  if (!product.hasOneUse())
+    return nullptr;
+  auto user = dyn_cast<linalg::GenericOp>(*product.user_begin());
+  if (!user || user.getNumDpsInits() != 1 || user.getNumLoops() != 2 ||
+      user.getNumReductionLoops() != 0 ||
+      user.getDpsInitOperand(0)->get() == product ||
+      !user.getBody()->getArguments().back().use_empty() ||
+      !isElementwiseBody(*user.getBody()))
+    return nullptr;
+  AffineExpr column = getAffineDimExpr(1, user.getContext());
+  for (OpOperand &operand : user->getOpOperands()) {
+    AffineMap map = user.getMatchingIndexingMap(&operand);
+    bool whole = map.isIdentity();
+    bool broadcast = map.getNumResults() == 0 ||
+                     (map.getNumResults() == 1 && map.getResult(0) == column);
+    bool isTensor = isa<RankedTensorType>(operand.get().getType());
+    if (!(whole || (broadcast && operand.get() != product)) || !isTensor)
+      return nullptr;
+  }
+  return user;
+}
+
+static FailureOr<Dense> matchDense(linalg::LinalgOp op, StringRef &whyNot) {
+  auto refuse = [&](StringRef reason) {
+    whyNot = reason;
+    return failure();
+  };
+  if (!op.hasPureTensorSemantics() || !linalg::isaContractionOpInterface(op))
+    return refuse("it is no contraction of tensors");
+  FailureOr<linalg::ContractionDimensions> dims =
+      linalg::inferContractionDims(op);
+  if (failed(dims) || !dims->batch.empty() || dims->m.size() != 1 ||
+      dims->n.size() != 1 || dims->k.size() != 1 || op.getNumLoops() != 3)
+    return refuse("it is no product of two matrices");
+  AffineExpr m = getAffineDimExpr(dims->m[0], op.getContext());
+  AffineExpr n = getAffineDimExpr(dims->n[0], op.getContext());
+  AffineExpr k = getAffineDimExpr(dims->k[0], op.getContext());
+  SmallVector<AffineMap> maps = op.getIndexingMapsArray();
+  if (maps[0].getResults() != ArrayRef({m, k}) ||
+      maps[2].getResults() != ArrayRef({m, n}))
+    return refuse("its rows or its result are transposed");
+  Dense dense;
+  dense.product = op;
+  dense.transposed = maps[1].getResults() == ArrayRef({n, k});
+  dense.rows = op.getDpsInputOperand(0)->get();
+  dense.weight =
+      op.getDpsInputOperand(1)->get().getDefiningOp<arith::ConstantOp>();
+  if (!dense.weight)
+    return refuse("its right side is no constant");
+  if (!isa<DenseElementsAttr, DenseResourceElementsAttr>(
+          dense.weight.getValue()))
+    return refuse("its constant is of an unknown kind");
+  auto type = cast<RankedTensorType>(op->getResult(0).getType());
+  auto rowsType = cast<RankedTensorType>(dense.rows.getType());
+  if (!isa<FloatType>(type.getElementType()))
+    return refuse("its elements are no floating-point numbers");
+  if (!type.hasStaticShape() || !rowsType.hasStaticShape() ||
+      type.getNumElements() == 0 || rowsType.getNumElements() == 0)
+    return refuse("its extents are not all known, or one is 0");
+  if (!isMultiplyAdd(*op.getBlock()))
+    return refuse("it does more than multiply and add");
+  auto fill = op.getDpsInitOperand(0)->get().getDefiningOp<linalg::FillOp>();
+  if (!fill || !matchPattern(fill.value(), m_AnyZeroFloat()))
+    return refuse("it does not start from zero");
+  dense.numRows = type.getDimSize(0);
+  dense.columns = type.getDimSize(1);
+  dense.inner = rowsType.getDimSize(1);
+  dense.epilogue = getEpilogue(op->getResult(0));
+  return dense;
+}
+
+/// Columns of the panel that starts at `column`, with those that pad it.
+static int64_t getPanelWidth(int64_t column, int64_t columns) {
+  return std::min<int64_t>(kPanelColumns,
+                           llvm::alignTo(columns - column, kPanelUnit));
+}
+
+/// The constant in panels, as a flat tensor; null when its data is not there.
+/// All panels but the last are of full width, so panel p starts at p * 48 *
+/// inner.
+static TypedAttr packWeight(Dense dense) {
+  Attribute value = dense.weight.getValue();
+  auto type = cast<RankedTensorType>(dense.weight.getType());
+  size_t bytes = type.getElementTypeBitWidth() / 8;
+  ArrayRef<char> raw;
+  bool splat = false;
+  if (auto elements = dyn_cast<DenseElementsAttr>(value)) {
+    raw = elements.getRawData();
+    splat = elements.isSplat();
+  } else {
+    AsmResourceBlob *blob =
+        cast<DenseResourceElementsAttr>(value).getRawHandle().getBlob();
+    if (!blob)
+      return nullptr;
+    raw = blob->getData();
+  }
+  int64_t columns = dense.columns, inner = dense.inner;
+  if (raw.size() != (splat ? 1 : size_t(columns * inner)) * bytes)
+    return nullptr;
+
+  int64_t size = 0;
+  for (int64_t from = 0; from < columns; from += kPanelColumns)
+    size += getPanelWidth(from, columns) * inner;
+  AsmResourceBlob packed =
+      HeapAsmResourceBlob::allocate(size * bytes, /*align=*/64);
+  char *to = packed.getMutableData().data();
+  std::fill_n(to, size * bytes, 0);
+  // A piece of `inner` at a time, so that a transposed constant is not read
+  // with one far jump for each element.
+  constexpr int64_t kPiece = 64;
+  for (int64_t from = 0; from < columns; from += kPanelColumns) {
+    int64_t width = getPanelWidth(from, columns);
+    int64_t used = std::min(width, columns - from);
+    for (int64_t piece = 0; piece < inner; piece += kPiece)
+      for (int64_t k = piece; k < std::min(inner, piece + kPiece); ++k)
+        for (int64_t j = 0; j != used; ++j) {
+          int64_t source = dense.transposed ? (from + j) * inner + k
+                                            : k * columns + from + j;
+          memcpy(to + (k * width + j) * bytes,
+                 raw.data() + (splat ? 0 : source * bytes), bytes);
+        }
+    to += width * inner * bytes;
+  }
+  auto packedType = RankedTensorType::get({size}, type.getElementType());
+  return DenseResourceElementsAttr::get(packedType, "packed_weight",
+                                        std::move(packed));
+}
+
+namespace {
+
+/// Writes the loops of one product.
+class Scheduler {
+public:
+  Scheduler(VectorLoops &b, Dense product, int64_t vectorBits, bool fma)
+      : b(b), dense(product), accumulatorType(dense.getAccumulatorType()),
+        lanes(vectorBits / accumulatorType.getWidth()), fma(fma),
+        // AVX-512 has 32 registers; of 16, some must hold operands.
+        registers(vectorBits == 512 ? 24 : 12) {}
+
+  Value schedule(TypedAttr packed);
+
+private:
+  Value scheduleTile(Value firstRow, int64_t numRows, Value panel,
+                     Value firstColumn, int64_t width, int64_t inPanel,
+                     int64_t tileColumns, int64_t valid, Value dest);
+  Value schedulePanel(Value panel, Value firstColumn, int64_t width,
+                      int64_t valid, Value dest);
+  Value widen(Value value);
+  Value finish(Value sums, Value row, Value column);
+
+  VectorLoops &b;
+  Dense dense;
+  FloatType accumulatorType;
+  int64_t lanes;
+  bool fma;
+  int64_t registers;
+  Value weight;
+};
+
+} // namespace
+
+Value Scheduler::widen(Value value) {
+  Type type = accumulatorType;
+  if (auto vectorType = dyn_cast<VectorType>(value.getType()))
+    type = VectorType::get(vectorType.getShape(), accumulatorType);
+  if (value.getType() == type)
+    return value;
+  return arith::ExtFOp::create(b, type, value);
+}
+
+/// What follows the product, for the elements of `row` from `column` on.
+Value Scheduler::finish(Value sums, Value row, Value column) {
+  linalg::GenericOp epilogue = dense.epilogue;
+  if (!epilogue)
+    return sums;
+  int64_t count = cast<VectorType>(sums.getType()).getNumElements();
+  Block &body = *epilogue.getBody();
+  IRMapping map;
+  for (OpOperand *operand : epilogue.getDpsInputOperands()) {
+    BlockArgument argument = body.getArgument(operand->getOperandNumber());
+    if (operand->get() == dense.product->getResult(0)) {
+      map.map(argument, sums);
+      continue;
+    }
+    if (argument.use_empty())
+      continue;
+    switch (epilogue.getMatchingIndexingMap(operand).getNumResults()) {
+    case 0: {
+      Value scalar = tensor::ExtractOp::create(b, operand->get(), ValueRange());
+      map.map(argument,
+              vector::BroadcastOp::create(
+                  b, VectorType::get({count}, scalar.getType()), scalar));
+      break;
+    }
+    case 1:
+      map.map(argument, b.load(operand->get(), {column}, count));
+      break;
+    default:
+      map.map(argument, b.load(operand->get(), {row, column}, count));
+    }
+  }
+  return cloneOnVectors(b, body, body.getTerminator()->getOperand(0), count,
+                        map);
+}
+
+/// `numRows` rows by `tileColumns` columns, which start at `inPanel` in a panel
+/// of `width`; the panel has `valid` columns that exist.
+Value Scheduler::scheduleTile(Value firstRow, int64_t numRows, Value panel,
+                              Value firstColumn, int64_t width, int64_t inPanel,
+                              int64_t tileColumns, int64_t valid, Value dest) {
+  int64_t vectors = tileColumns / lanes;
+  SmallVector<Value> rows;
+  for (int64_t r = 0; r != numRows; ++r)
+    rows.push_back(b.materialize(b.add(firstRow, b.getIndexAttr(r))));
+  Value start = b.materialize(b.add(panel, b.getIndexAttr(inPanel)));
+  VectorLoops::Carried sums(numRows * vectors,
+                            b.splat(accumulatorType, lanes, 0));
+  sums = b.loop(
+      b.getIndexAttr(0), b.getIndexAttr(dense.inner), 1, sums,
+      [&](Value k, VectorLoops::Carried carried) {
+        Index at = b.add(start, b.mul(k, b.getIndexAttr(width)));
+        SmallVector<Value> w;
+        for (int64_t v = 0; v != vectors; ++v)
+          w.push_back(widen(b.load(
+              weight, {b.materialize(b.add(at, b.getIndexAttr(v * lanes)))},
+              lanes)));
+        for (int64_t r = 0; r != numRows; ++r) {
+          Value x = widen(
+              tensor::ExtractOp::create(b, dense.rows, ValueRange{rows[r], k}));
+          Value all = vector::BroadcastOp::create(b, w[0].getType(), x);
+          for (int64_t v = 0; v != vectors; ++v) {
+            Value &sum = carried[r * vectors + v];
+            if (fma)
+              sum = vector::FMAOp::create(b, all, w[v], sum);
+            else
+              sum = arith::AddFOp::create(
+                  b, arith::MulFOp::create(b, all, w[v]), sum);
+          }
+        }
+        return carried;
+      });
+  for (int64_t r = 0; r != numRows; ++r)
+    for (int64_t v = 0; v != vectors; ++v) {
+      int64_t offset = inPanel + v * lanes;
+      int64_t count = std::min(lanes, valid - offset);
+      if (count <= 0)
+        continue;
+      Value sum = sums[r * vectors + v];
+      if (count < lanes)
+        sum = vector::ExtractStridedSliceOp::create(b, sum, int64_t(0), count,
+                                                    int64_t(1));
+      Value column = b.materialize(b.add(firstColumn, b.getIndexAttr(offset)));
+      dest = b.store(finish(sum, rows[r], column), dest, {rows[r], column});
+    }
+  return dest;
+}
+
+/// All rows of one panel.
+Value Scheduler::schedulePanel(Value panel, Value firstColumn, int64_t width,
+                               int64_t valid, Value dest) {
+  // The tallest tile of up to eight rows that leaves it a few vectors wide, and
+  // the widest that its accumulators then allow.
+  int64_t height = std::min<int64_t>(dense.numRows, registers / 3);
+  while (height * 3 > registers || dense.numRows % height)
+    --height;
+  int64_t tile = width;
+  while (tile % lanes || width % tile || height * (tile / lanes) > registers)
+    --tile;
+  return b.loop(
+      b.getIndexAttr(0), b.getIndexAttr(dense.numRows), height, {dest},
+      [&](Value row, VectorLoops::Carried inner) -> VectorLoops::Carried {
+        Value result = inner[0];
+        for (int64_t at = 0; at < std::min(width, valid); at += tile)
+          result = scheduleTile(row, height, panel, firstColumn, width, at,
+                                tile, valid, result);
+        return {result};
+      })[0];
+}
+
+Value Scheduler::schedule(TypedAttr packed) {
+  weight = arith::ConstantOp::create(b, packed);
+  auto type = cast<RankedTensorType>(dense.getRoot()->getResult(0).getType());
+  Value dest =
+      tensor::EmptyOp::create(b, type.getShape(), type.getElementType());
+  int64_t full = dense.columns / kPanelColumns * kPanelColumns;
+  dest = b.loop(
+      b.getIndexAttr(0), b.getIndexAttr(full), kPanelColumns, {dest},
+      [&](Value column, VectorLoops::Carried inner) -> VectorLoops::Carried {
+        Value panel = b.materialize(b.mul(column, b.getIndexAttr(dense.inner)));
+        return {schedulePanel(panel, column, kPanelColumns, kPanelColumns,
+                              inner[0])};
+      })[0];
+  if (full == dense.columns)
+    return dest;
+  return schedulePanel(b.constant(full * dense.inner), b.constant(full),
+                       getPanelWidth(full, dense.columns), dense.columns - full,
+                       dest);
+}
+
+namespace {
+
+struct ScheduleDense final : headopt::impl::ScheduleDenseBase<ScheduleDense> {
+  using ScheduleDenseBase::ScheduleDenseBase;
+
+  ScheduleDense(ScheduleDenseOptions options,
+                std::shared_ptr<PackedWeights> packed)
+      : ScheduleDenseBase(std::move(options)), packed(std::move(packed)) {}
+
+  void runOnOperation() override {
+    if (vectorBits != 128 && vectorBits != 256 && vectorBits != 512) {
+      getOperation().emitError("schedule-dense: vector-bits is ")
+          << vectorBits << "; give 128, 256 or 512";
+      return signalPassFailure();
+    }
+    if (!packed)
+      packed = std::make_shared<PackedWeights>();
+    SmallVector<linalg::LinalgOp> ops;
+    getOperation().walk([&](linalg::LinalgOp op) { ops.push_back(op); });
+    IRRewriter rewriter(&getContext());
+    llvm::SmallPtrSet<Operation *, 8> epilogues;
+    for (linalg::LinalgOp op : ops) {
+      if (epilogues.contains(op))
+        continue;
+      StringRef whyNot;
+      FailureOr<Dense> dense = matchDense(op, whyNot);
+      if (failed(dense))
+        continue;
+      TypedAttr &weight =
+          (*packed)[{dense->weight.getValue(), dense->transposed}];
+      if (!weight)
+        weight = packWeight(*dense);
+      if (!weight) {
+        op.emitError("schedule-dense: the weight's data is missing or of "
+                     "another size than its type");
+        return signalPassFailure();
+      }
+      Operation *root = dense->getRoot();
+      VectorLoops builder(root->getLoc(), rewriter);
+      builder.setInsertionPoint(root);
+      Value result =
+          Scheduler(builder, *dense, vectorBits, fma).schedule(weight);
+      rewriter.replaceOp(root, result);
+      if (root != dense->product) {
+        epilogues.insert(root);
+        rewriter.eraseOp(dense->product);
+      }
+    }
+  }
+
+private:
+  std::shared_ptr<PackedWeights> packed;
+};
+
+} // namespace
+
+std::unique_ptr<Pass>
+headopt::createScheduleDense(ScheduleDenseOptions options,
+                             std::shared_ptr<PackedWeights> packed) {
+  return std::make_unique<ScheduleDense>(std::move(options), std::move(packed));
+}

@@ -1,0 +1,32 @@
+//===- ElementwiseBody.h - Scalar bodies on whole vectors -------*- C++ -*-===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// The body of an element-wise linalg operation says what is done to one
+// element. Schedules repeat it on vectors.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef HEADOPT_LIB_CODEGEN_ELEMENTWISEBODY_H
+#define HEADOPT_LIB_CODEGEN_ELEMENTWISEBODY_H
+
+#include "mlir/IR/Builders.h"
+#include "mlir/IR/IRMapping.h"
+
+namespace headopt {
+
+/// True when every operation of `body` but its terminator treats elements one
+/// by one, so that cloneOnVectors can repeat it.
+bool isElementwiseBody(mlir::Block &body);
+
+/// Computes `scalar`, a value inside an element-wise `body` or one that it
+/// captures, for `lanes` elements at once: a vector of that many of its type.
+/// `map` has the vectors for the arguments of the body, and is given those of
+/// all that is computed on the way; captured values are broadcast.
+mlir::Value cloneOnVectors(mlir::OpBuilder &builder, mlir::Block &body,
+                           mlir::Value scalar, int64_t lanes,
+                           mlir::IRMapping &map);
+
+} // namespace headopt
+
+#endif // HEADOPT_LIB_CODEGEN_ELEMENTWISEBODY_H

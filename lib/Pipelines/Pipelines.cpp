@@ -1,0 +1,214 @@
+//===- Pipelines.cpp - Passes in the order that lowers a head -------------===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "headopt/Pipelines/Pipelines.h"
+#include "headopt/Conversion/Passes.h"
+#include "headopt/Target/Native/Signature.h"
+#include "headopt/Transforms/Passes.h"
+#include "mlir/Conversion/Passes.h"
+#include "mlir/Dialect/Affine/IR/AffineOps.h"
+#include "mlir/Dialect/Arith/Transforms/BufferizableOpInterfaceImpl.h"
+#include "mlir/Dialect/Bufferization/IR/Bufferization.h"
+#include "mlir/Dialect/Bufferization/Transforms/FuncBufferizableOpInterfaceImpl.h"
+#include "mlir/Dialect/Bufferization/Transforms/Passes.h"
+#include "mlir/Dialect/ControlFlow/IR/ControlFlow.h"
+#include "mlir/Dialect/Index/IR/IndexDialect.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/Linalg/Passes.h"
+#include "mlir/Dialect/Linalg/Transforms/AllInterfaces.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/MemRef/Transforms/Passes.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/SCF/Transforms/BufferizableOpInterfaceImpl.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/Dialect/Tensor/Transforms/BufferizableOpInterfaceImpl.h"
+#include "mlir/Dialect/Tensor/Transforms/SubsetInsertionOpInterfaceImpl.h"
+#include "mlir/Dialect/UB/IR/UBOps.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "mlir/Dialect/Vector/Transforms/BufferizableOpInterfaceImpl.h"
+#include "mlir/Dialect/Vector/Transforms/SubsetOpInterfaceImpl.h"
+#include "mlir/Pass/PassManager.h"
+#include "mlir/Pass/PassRegistry.h"
+#include "mlir/Transforms/Passes.h"
+
+using namespace mlir;
+using namespace headopt;
+
+void headopt::buildBatchPipeline(OpPassManager &pm,
+                                 const SpecializeBatchOptions &options) {
+  pm.addPass(createSpecializeBatch(options));
+  pm.addPass(createCanonicalizerPass());
+  pm.addPass(createCSEPass());
+  pm.addNestedPass<func::FuncOp>(createFuseElementwise());
+  pm.addPass(createCanonicalizerPass());
+}
+
+void headopt::buildCPUPipeline(OpPassManager &pm,
+                               const CPUPipelineOptions &options,
+                               std::shared_ptr<PackedWeights> packed) {
+  ScheduleDenseOptions dense;
+  dense.vectorBits = options.vectorBits;
+  dense.fma = options.fma;
+  pm.addPass(createScheduleDense(dense, std::move(packed)));
+  SchedulePoolingOptions pooling;
+  pooling.vectorBits = options.vectorBits;
+  pm.addNestedPass<func::FuncOp>(createSchedulePooling(pooling));
+  pm.addPass(createCanonicalizerPass());
+  pm.addPass(createCSEPass());
+
+  pm.addPass(bufferization::createEmptyTensorEliminationPass());
+  pm.addPass(bufferization::createOneShotBufferizePass());
+  pm.addPass(createCanonicalizerPass());
+  pm.addPass(createCSEPass());
+  pm.addPass(createPlaceScratch());
+  pm.addNestedPass<func::FuncOp>(createConvertLinalgToLoopsPass());
+
+  ApproximateMathOptions math;
+  math.fma = options.fma;
+  pm.addNestedPass<func::FuncOp>(createApproximateMath(math));
+  ExpandHalfOptions half;
+  half.f16 = !options.convertsF16;
+  pm.addNestedPass<func::FuncOp>(createExpandHalf(half));
+
+  pm.addPass(memref::createExpandStridedMetadataPass());
+  pm.addPass(createLowerAffinePass());
+  pm.addPass(createConvertSCFToOpenMPPass());
+  // Takes away the scopes that the conversion leaves, which the next one does
+  // not take.
+  pm.addPass(createCanonicalizerPass());
+  pm.addPass(createSCFToControlFlowPass());
+  ConvertVectorToLLVMPassOptions vector;
+  vector.reassociateFPReductions = false;
+  pm.addPass(createConvertVectorToLLVMPass(vector));
+  pm.addPass(createConvertMathToLLVMPass());
+  pm.addPass(createFinalizeMemRefToLLVMConversionPass());
+  pm.addPass(createArithToLLVMConversionPass());
+  pm.addPass(createConvertIndexToLLVMPass());
+  pm.addPass(createUBToLLVMConversionPass());
+  pm.addPass(createConvertControlFlowToLLVMPass());
+  pm.addPass(createConvertFuncToLLVMPass());
+  pm.addPass(createConvertOpenMPToLLVMPass());
+  pm.addPass(createReconcileUnrealizedCastsPass());
+  pm.addPass(createCanonicalizerPass());
+}
+
+void headopt::registerLoweringDialects(DialectRegistry &registry) {
+  registry.insert<affine::AffineDialect, arith::ArithDialect,
+                  bufferization::BufferizationDialect, cf::ControlFlowDialect,
+                  func::FuncDialect, index::IndexDialect, linalg::LinalgDialect,
+                  LLVM::LLVMDialect, math::MathDialect, memref::MemRefDialect,
+                  scf::SCFDialect, tensor::TensorDialect, ub::UBDialect,
+                  vector::VectorDialect>();
+  arith::registerBufferizableOpInterfaceExternalModels(registry);
+  bufferization::func_ext::registerBufferizableOpInterfaceExternalModels(
+      registry);
+  linalg::registerAllDialectInterfaceImplementations(registry);
+  scf::registerBufferizableOpInterfaceExternalModels(registry);
+  tensor::registerBufferizableOpInterfaceExternalModels(registry);
+  tensor::registerSubsetOpInterfaceExternalModels(registry);
+  vector::registerBufferizableOpInterfaceExternalModels(registry);
+  vector::registerSubsetOpInterfaceExternalModels(registry);
+}
+
+void headopt::buildHeadToLinalgPipeline(OpPassManager &pm,
+                                        const HeadToLinalgOptions &options) {
+  OutlineHeadOptions outline;
+  outline.name = options.name;
+  outline.constantInitializers = options.constantInitializers;
+  pm.addPass(createOutlineHead(outline));
+  pm.addPass(createConvertONNXToLinalg());
+  pm.addPass(createCanonicalizerPass());
+  pm.addPass(createCSEPass());
+}
+
+/// What callers in C need to know of `head`, as an attribute that stays with
+/// the function. Null when Target/Native has no such type.
+static Attribute getSignature(func::FuncOp head) {
+  auto features = dyn_cast<RankedTensorType>(head.getArgumentTypes().front());
+  auto output = dyn_cast<RankedTensorType>(head.getResultTypes().front());
+  if (!features || !output ||
+      features.getElementType() != output.getElementType())
+    return nullptr;
+  HeadSignature signature;
+  Type element = features.getElementType();
+  if (element.isF16())
+    signature.element = Element::F16;
+  else if (element.isBF16())
+    signature.element = Element::BF16;
+  else if (element.isF32())
+    signature.element = Element::F32;
+  else if (element.isF64())
+    signature.element = Element::F64;
+  else
+    return nullptr;
+  auto append = [](SmallVector<int64_t> &extents, RankedTensorType type) {
+    for (int64_t extent : type.getShape())
+      extents.push_back(ShapedType::isDynamic(extent) ? HeadSignature::kDynamic
+                                                      : extent);
+  };
+  append(signature.features, features);
+  append(signature.output, output);
+  return signature.toAttribute(head.getContext());
+}
+
+SmallVector<OwningOpRef<ModuleOp>>
+headopt::lowerHeadToLLVM(ModuleOp module, ArrayRef<VectorUnit> units,
+                         const SpecializeBatchOptions &batch) {
+  auto functions = llvm::to_vector(module.getOps<func::FuncOp>());
+  if (functions.size() != 1 || functions[0].getNumArguments() != 1 ||
+      functions[0].getNumResults() != 1) {
+    module.emitError("there is no single function from one tensor to another "
+                     "in the module");
+    return {};
+  }
+  Attribute signature = getSignature(functions[0]);
+  if (!signature) {
+    functions[0].emitError(
+        "the feature map and the head's result must both be of float16, "
+        "bfloat16, float or double; their types are ")
+        << functions[0].getArgumentTypes().front() << " and "
+        << functions[0].getResultTypes().front();
+    return {};
+  }
+  functions[0]->setAttr(kSignatureAttr, signature);
+
+  PassManager shared(module.getContext());
+  buildBatchPipeline(shared, batch);
+  if (failed(shared.run(module)))
+    return {};
+  auto packed = std::make_shared<PackedWeights>();
+  SmallVector<OwningOpRef<ModuleOp>> lowered;
+  for (const VectorUnit &unit : units) {
+    lowered.push_back(module.clone());
+    CPUPipelineOptions options;
+    options.vectorBits = unit.bits;
+    options.fma = unit.fma;
+    options.convertsF16 = unit.convertsF16;
+    PassManager pm(module.getContext());
+    buildCPUPipeline(pm, options, packed);
+    if (failed(pm.run(*lowered.back())))
+      return {};
+  }
+  return lowered;
+}
+
+void headopt::registerHeadOptPipelines() {
+  PassPipelineRegistration<HeadToLinalgOptions>(
+      "lower-head-to-linalg",
+      "Lower the last head of an ONNX model to one function on tensors",
+      buildHeadToLinalgPipeline);
+  PassPipelineRegistration<CPUPipelineOptions>(
+      "lower-head-to-llvm-cpu",
+      "Lower one function on tensors (linalg) to the LLVM dialect for a CPU",
+      [](OpPassManager &pm, const CPUPipelineOptions &options) {
+        SpecializeBatchOptions batch;
+        batch.openmp = options.openmp;
+        buildBatchPipeline(pm, batch);
+        buildCPUPipeline(pm, options);
+      });
+}

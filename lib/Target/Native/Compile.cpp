@@ -1,0 +1,255 @@
+//===- Compile.cpp - From the LLVM dialect to machine code ----------------===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "headopt/Target/Native/Compile.h"
+#include "Emit.h"
+#include "Stages.h"
+#include "Symbols.h"
+#include "headopt/Support/TemporaryFolder.h"
+#include "headopt/Target/Native/SharedLibrary.h"
+#include "mlir/Dialect/OpenMP/OpenMPDialect.h"
+#include "mlir/Target/LLVMIR/Dialect/Builtin/BuiltinToLLVMIRTranslation.h"
+#include "mlir/Target/LLVMIR/Dialect/LLVMIR/LLVMToLLVMIRTranslation.h"
+#include "mlir/Target/LLVMIR/Dialect/OpenMP/OpenMPToLLVMIRTranslation.h"
+#include "llvm/IR/DiagnosticHandler.h"
+#include "llvm/IR/DiagnosticInfo.h"
+#include "llvm/IR/DiagnosticPrinter.h"
+#include "llvm/Object/ObjectFile.h"
+
+using namespace mlir;
+using namespace headopt;
+
+void headopt::registerNativeTranslations(DialectRegistry &registry) {
+  registry.insert<LLVM::LLVMDialect, omp::OpenMPDialect>();
+  registerBuiltinDialectTranslation(registry);
+  registerLLVMDialectTranslation(registry);
+  registerOpenMPDialectTranslation(registry);
+}
+
+namespace {
+
+/// Keeps LLVM's first error; by itself LLVM would print it and exit.
+struct KeepFirstError : llvm::DiagnosticHandler {
+  explicit KeepFirstError(std::string &text) : text(text) {}
+  bool handleDiagnostics(const llvm::DiagnosticInfo &info) override {
+    if (info.getSeverity() != llvm::DS_Error || !text.empty())
+      return true;
+    llvm::raw_string_ostream os(text);
+    llvm::DiagnosticPrinterRawOStream printer(os);
+    info.print(printer);
+    return true;
+  }
+  std::string &text;
+};
+
+/// What one call of compileNative has in hand.
+class Compiler {
+public:
+  Compiler(llvm::ArrayRef<NativeVariant> variants, const NativeOptions &options)
+      : variants(variants), options(options) {
+    context.setDiagnosticHandler(std::make_unique<KeepFirstError>(reason));
+  }
+
+  llvm::Expected<NativeCode> run(StringRef path);
+
+private:
+  llvm::Error translateVariants();
+  llvm::Error emit(StringRef path);
+  llvm::Error emitShared(StringRef path);
+  llvm::Expected<Requirements> checkObject(StringRef path);
+  void measure();
+
+  llvm::ArrayRef<NativeVariant> variants;
+  const NativeOptions &options;
+  /// Outlives the context, which writes to it.
+  std::string reason;
+  llvm::LLVMContext context;
+  std::optional<WeightTable> weights;
+  std::unique_ptr<llvm::TargetMachine> machine;
+  std::unique_ptr<llvm::Module> module;
+  NativeCode code;
+};
+
+} // namespace
+
+template <typename... Args>
+static llvm::Error error(const char *format, const Args &...args) {
+  return llvm::createStringError(std::errc::invalid_argument, format, args...);
+}
+
+/// The head's signature, and that its function is as the signature says.
+static llvm::Expected<std::optional<HeadSignature>>
+readSignature(LLVM::LLVMFuncOp entry) {
+  Attribute attr = entry->getAttr(kSignatureAttr);
+  if (!attr)
+    return std::nullopt;
+  llvm::Expected<HeadSignature> signature = HeadSignature::fromAttribute(attr);
+  if (!signature)
+    return signature.takeError();
+  Builder builder(entry.getContext());
+  auto pointer = LLVM::LLVMPointerType::get(entry.getContext());
+  SmallVector<Type> arguments{pointer};
+  arguments.append(1 + signature->getDynamicAxes().size(),
+                   builder.getI64Type());
+  arguments.push_back(pointer);
+  LLVM::LLVMFunctionType type = entry.getFunctionType();
+  if (type.isVarArg() || type.getParams() != ArrayRef(arguments) ||
+      type.getReturnType() != builder.getI32Type())
+    return error("@%s is not of the type that its %s asks for: "
+                 "(ptr, i64 batch, i64 for each dynamic extent, ptr) -> i32",
+                 entry.getSymName().str().c_str(), kSignatureAttr.data());
+  return std::optional(std::move(*signature));
+}
+
+llvm::Error Compiler::translateVariants() {
+  std::vector<Version> versions;
+  for (const NativeVariant &variant : variants) {
+    llvm::Expected<NativeTarget> target =
+        getNativeTarget(options.triple, variant.cpu);
+    if (!target)
+      return target.takeError();
+    llvm::Expected<std::unique_ptr<llvm::TargetMachine>> created =
+        createTargetMachine(*target);
+    if (!created)
+      return created.takeError();
+    llvm::Expected<LLVM::LLVMFuncOp> entry = findEntry(variant.module);
+    if (!entry)
+      return entry.takeError();
+    if (!weights) {
+      code.name = entry->getSymName().str();
+      llvm::Expected<std::optional<HeadSignature>> signature =
+          readSignature(*entry);
+      if (!signature)
+        return signature.takeError();
+      code.signature = std::move(*signature);
+      weights.emplace(code.name + ".weights.");
+    } else if (entry->getSymName() != code.name) {
+      return error("the versions are of different functions, @%s and @%s",
+                   code.name.c_str(), entry->getSymName().str().c_str());
+    }
+    llvm::Expected<std::unique_ptr<llvm::Module>> translated =
+        translate(variant.module, *entry, **created, *weights, context);
+    if (!translated)
+      return translated.takeError();
+    code.cpus.push_back(target->cpu);
+    // Functions say themselves what they are for; the machine stands for the
+    // lowest.
+    if (!machine)
+      machine = std::move(*created);
+    versions.push_back({std::move(*translated), variant.cpu});
+  }
+  if (versions.size() == 1) {
+    module = std::move(versions.front().module);
+    return llvm::Error::success();
+  }
+  llvm::Expected<std::unique_ptr<llvm::Module>> combined =
+      combineVersions(std::move(versions), code.name);
+  if (!combined)
+    return combined.takeError();
+  module = std::move(*combined);
+  return llvm::Error::success();
+}
+
+/// Fills in what can be read from the finished module.
+void Compiler::measure() {
+  const llvm::DataLayout &layout = module->getDataLayout();
+  for (const llvm::GlobalVariable &global : module->globals())
+    if (global.isThreadLocal())
+      code.scratchBytes += layout.getTypeAllocSize(global.getValueType());
+  for (const Weight &weight : weights->getWeights())
+    if (module->getNamedGlobal(weight.symbol))
+      code.weightBytes += weight.size;
+  code.usesOpenMP = llvm::any_of(*module, [](const llvm::Function &function) {
+    return function.isDeclaration() &&
+           function.getName().starts_with("__kmpc_fork");
+  });
+}
+
+llvm::Expected<Requirements> Compiler::checkObject(StringRef path) {
+  auto object = llvm::object::ObjectFile::createObjectFile(path);
+  if (!object)
+    return object.takeError();
+  llvm::Expected<Requirements> requirements =
+      findRequirements(*object->getBinary());
+  if (requirements)
+    code.usesLibm = requirements->libm;
+  return requirements;
+}
+
+llvm::Error Compiler::emitShared(StringRef path) {
+  llvm::Expected<TemporaryFolder> folder = TemporaryFolder::create();
+  if (!folder)
+    return folder.takeError();
+  std::string object = folder->getFile(code.name + ".o");
+  if (llvm::Error error =
+          emitObject(*module, *machine, weights->getWeights(), object))
+    return error;
+  if (!reason.empty())
+    return llvm::Error::success();
+  llvm::Expected<Requirements> needs = checkObject(object);
+  if (!needs)
+    return needs.takeError();
+  LinkOptions link;
+  link.triple = options.triple;
+  link.soname = options.soname;
+  link.libc = needs->libc;
+  link.libm = needs->libm;
+  link.openMP = needs->openMP;
+  return linkSharedLibrary(object, path, link);
+}
+
+llvm::Error Compiler::emit(StringRef path) {
+  switch (options.format) {
+  case NativeFormat::LLVM:
+    return emitLLVM(*module, weights->getWeights(), path);
+  case NativeFormat::Assembly:
+    return emitAssembly(*module, *machine, weights->getWeights(), path);
+  case NativeFormat::Object:
+    if (llvm::Error error =
+            emitObject(*module, *machine, weights->getWeights(), path))
+      return error;
+    return reason.empty() ? checkObject(path).takeError()
+                          : llvm::Error::success();
+  case NativeFormat::Shared:
+    return emitShared(path);
+  }
+  llvm_unreachable("unknown format");
+}
+
+llvm::Expected<NativeCode> Compiler::run(StringRef path) {
+  if (variants.empty())
+    return error("there is nothing to compile");
+  if (variants.size() > 1)
+    for (const NativeVariant &variant : variants)
+      if (options.triple.getArch() != llvm::Triple::x86_64 ||
+          !isVersionCpu(variant.cpu))
+        return error("a choice between processors is made among x86-64-v2, -v3 "
+                     "and -v4 only, not for '%s'",
+                     variant.cpu.c_str());
+  auto finish = [&](llvm::Error result) -> llvm::Error {
+    if (reason.empty())
+      return result;
+    llvm::consumeError(std::move(result));
+    return error("%s", reason.c_str());
+  };
+  if (llvm::Error failed = finish(translateVariants()))
+    return failed;
+  // Alignments may have grown with later versions.
+  for (const Weight &weight : weights->getWeights())
+    if (llvm::GlobalVariable *global = module->getNamedGlobal(weight.symbol))
+      global->setAlignment(llvm::Align(weight.alignment));
+  optimize(*module, *machine);
+  measure();
+  if (llvm::Error failed = finish(emit(path)))
+    return failed;
+  return std::move(code);
+}
+
+llvm::Expected<NativeCode>
+headopt::compileNative(llvm::ArrayRef<NativeVariant> variants,
+                       const NativeOptions &options, llvm::StringRef path) {
+  return Compiler(variants, options).run(path);
+}

@@ -1,0 +1,440 @@
+//===- Codegen.cpp - What the tool does about machine code ----------------===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Codegen.h"
+#include "headopt/Dialect/ONNX/IR/ONNX.h"
+#include "headopt/Pipelines/Pipelines.h"
+#include "headopt/Support/OutputFile.h"
+#include "headopt/Support/TemporaryFolder.h"
+#include "headopt/Target/Native/Header.h"
+#include "headopt/Target/Native/HostRun.h"
+#include "headopt/Target/Native/Target.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/Format.h"
+#include "llvm/Support/Path.h"
+#include "llvm/Support/raw_ostream.h"
+
+using namespace mlir;
+using namespace headopt;
+namespace cl = llvm::cl;
+
+CodegenOptions::CodegenOptions(cl::OptionCategory &category)
+    : header("emit-header",
+             cl::desc("Write the C header of the compiled head; beside objects "
+                      "and shared libraries it is written anyway"),
+             cl::value_desc("file.h"), cl::cat(category)),
+      name("name",
+           cl::desc("Name of the compiled function; by default made from the "
+                    "output's name"),
+           cl::value_desc("function"), cl::cat(category)),
+      cpu("mcpu",
+          cl::desc("Processor to compile for, as LLVM calls it, or native; by "
+                   "default x86-64-v2, -v3 and -v4, chosen at run time"),
+          cl::value_desc("cpu"), cl::cat(category)),
+      target("target", cl::desc("Machine to compile for; by default this one"),
+             cl::value_desc("triple"), cl::cat(category)),
+      threads("threads", cl::desc("How the compiled head uses several cores"),
+              cl::init(Threads::None),
+              cl::values(clEnumValN(Threads::None, "none", "not at all"),
+                         clEnumValN(Threads::OpenMP, "openmp",
+                                    "OpenMP, for large inputs")),
+              cl::cat(category)),
+      run("run",
+          cl::desc("Compile the head for this machine, run it, and print its "
+                   "output, or write it with -o file.npy"),
+          cl::cat(category)),
+      runInput("input", cl::desc("Feature map for --run"),
+               cl::value_desc("file.npy"), cl::cat(category)),
+      batch("batch",
+            cl::desc("Number of feature maps for --run without --input; their "
+                     "numbers are random, and the same each time"),
+            cl::value_desc("n"), cl::cat(category)) {}
+
+static llvm::Error error(const llvm::Twine &what) {
+  return llvm::createStringError(std::errc::invalid_argument, "%s",
+                                 what.str().c_str());
+}
+
+//===----------------------------------------------------------------------===//
+// Options
+//===----------------------------------------------------------------------===//
+
+llvm::Error Codegen::checkUnused(const CodegenOptions &options) {
+  for (const cl::Option *option :
+       {static_cast<const cl::Option *>(&options.header),
+        static_cast<const cl::Option *>(&options.name),
+        static_cast<const cl::Option *>(&options.cpu),
+        static_cast<const cl::Option *>(&options.target),
+        static_cast<const cl::Option *>(&options.threads),
+        static_cast<const cl::Option *>(&options.runInput),
+        static_cast<const cl::Option *>(&options.batch)})
+    if (option->getNumOccurrences())
+      return error("--" + option->ArgStr +
+                   " is about compiled heads; give --run, --emit=shared, obj, "
+                   "asm or llvm, or an output that ends in .so, .o, .s or .ll");
+  return llvm::Error::success();
+}
+
+llvm::Expected<Codegen> Codegen::create(const CodegenOptions &options,
+                                        CodegenKind kind, StringRef input,
+                                        StringRef output) {
+  Codegen codegen(options, kind, input, output);
+  bool isRun = kind == CodegenKind::Run;
+  if (!isRun && (options.runInput.getNumOccurrences() ||
+                 options.batch.getNumOccurrences()))
+    return error("--input and --batch are for --run");
+  if (options.runInput.getNumOccurrences() && options.batch.getNumOccurrences())
+    return error("the batch is that of --input; leave --batch away");
+  if (options.batch < 0)
+    return error("--batch is a number of feature maps, 0 or more");
+  if (isRun && output != "-" && llvm::sys::path::extension(output) != ".npy")
+    return error("--run writes .npy files; end '" + output + "' in .npy");
+  if (options.header.getNumOccurrences() &&
+      (isRun || kind == CodegenKind::Linalg))
+    return error("--emit-header goes with code; give --emit=shared, obj, asm "
+                 "or llvm");
+  if (options.header.getNumOccurrences() &&
+      (options.header.empty() || options.header == output))
+    return error("--emit-header needs a file of its own");
+  if (options.name.getNumOccurrences() && !isFunctionName(options.name))
+    return error("--name='" + options.name +
+                 "' is no name for a C function, or is one that C's libraries "
+                 "have");
+
+  llvm::Expected<llvm::Triple> triple = parseTriple(options.target);
+  if (!triple)
+    return triple.takeError();
+  codegen.triple = std::move(*triple);
+  if (isRun && !isHost(codegen.triple))
+    return error("--run runs on this machine, not on " + codegen.triple.str());
+  if (options.cpu.getNumOccurrences())
+    codegen.cpus = {options.cpu};
+  else
+    for (StringRef cpu : getDefaultCpus(codegen.triple))
+      codegen.cpus.push_back(cpu.str());
+  for (StringRef cpu : codegen.cpus) {
+    llvm::Expected<NativeTarget> known = getNativeTarget(codegen.triple, cpu);
+    if (!known)
+      return known.takeError();
+    // Among several, the head itself picks what runs.
+    if (isRun && codegen.cpus.size() == 1)
+      if (llvm::Error lacking = checkRunsHere(*known))
+        return lacking;
+  }
+  return codegen;
+}
+
+/// Empty where no header is to be written.
+std::string Codegen::getHeaderPath() const {
+  if (options.header.getNumOccurrences())
+    return options.header;
+  if (output == "-" ||
+      (kind != CodegenKind::Object && kind != CodegenKind::Shared))
+    return "";
+  // Not beside a device.
+  llvm::sys::fs::file_status status;
+  if (!llvm::sys::fs::status(output, status) &&
+      status.type() != llvm::sys::fs::file_type::regular_file)
+    return "";
+  SmallString<256> path(output);
+  llvm::sys::path::replace_extension(path, ".h");
+  return path.str().str();
+}
+
+llvm::Error Codegen::ofInput(llvm::Error error) const {
+  if (!error)
+    return error;
+  return ::error(input + ": " + llvm::toString(std::move(error)));
+}
+
+//===----------------------------------------------------------------------===//
+// From ONNX
+//===----------------------------------------------------------------------===//
+
+/// Runs `work`, which says by diagnostics what is wrong. The first error is the
+/// one that is reported; remarks and warnings go their way.
+static llvm::Error collectError(MLIRContext *context,
+                                llvm::function_ref<bool()> work) {
+  std::string first;
+  ScopedDiagnosticHandler handler(context, [&](Diagnostic &diagnostic) {
+    if (diagnostic.getSeverity() != DiagnosticSeverity::Error)
+      return failure();
+    if (first.empty())
+      first = diagnostic.str();
+    return success();
+  });
+  if (work())
+    return llvm::Error::success();
+  return error(first.empty() ? "the head cannot be lowered" : first);
+}
+
+/// Leaves the last head of `module`, as linalg on tensors, called `name`.
+static llvm::Error lowerToLinalg(ModuleOp module, StringRef name,
+                                 bool constantInitializers) {
+  return collectError(module.getContext(), [&] {
+    PassManager pm(module.getContext());
+    HeadToLinalgOptions pipeline;
+    pipeline.name = name.str();
+    pipeline.constantInitializers = constantInitializers;
+    buildHeadToLinalgPipeline(pm, pipeline);
+    return succeeded(pm.run(module));
+  });
+}
+
+llvm::Error Codegen::runOnONNX(ModuleOp module, bool constantInitializers) {
+  std::string name = options.name;
+  if (name.empty())
+    name = output == "-" || kind == CodegenKind::Run
+               ? "head"
+               : makeFunctionName(llvm::sys::path::stem(output));
+  if (llvm::Error failed = lowerToLinalg(module, name, constantInitializers))
+    return ofInput(std::move(failed));
+  if (kind == CodegenKind::Linalg) {
+    std::string text;
+    llvm::raw_string_ostream os(text);
+    os << *module << '\n';
+    llvm::Expected<OutputFile> file = OutputFile::create(output);
+    if (!file)
+      return file.takeError();
+    if (llvm::Error failed = file->write(text))
+      return failed;
+    return file->commit();
+  }
+  SmallVector<VectorUnit> units;
+  for (StringRef cpu : cpus) {
+    llvm::Expected<NativeTarget> known = getNativeTarget(triple, cpu);
+    if (!known)
+      return known.takeError();
+    llvm::Expected<VectorUnit> unit = getVectorUnit(*known);
+    if (!unit)
+      return unit.takeError();
+    units.push_back(*unit);
+  }
+  SmallVector<OwningOpRef<ModuleOp>> lowered;
+  if (llvm::Error failed = collectError(module.getContext(), [&] {
+        SpecializeBatchOptions batch;
+        batch.openmp = options.threads == Threads::OpenMP;
+        lowered = lowerHeadToLLVM(module, units, batch);
+        return !lowered.empty();
+      }))
+    return ofInput(std::move(failed));
+  SmallVector<NativeVariant> variants;
+  for (auto [head, cpu] : llvm::zip_equal(lowered, cpus))
+    variants.push_back({*head, cpu});
+  return compile(variants);
+}
+
+//===----------------------------------------------------------------------===//
+// From the LLVM dialect
+//===----------------------------------------------------------------------===//
+
+/// Gives the one public function with a body the name `name`.
+static llvm::Error renameEntry(ModuleOp module, StringRef name) {
+  for (auto func : module.getOps<LLVM::LLVMFuncOp>()) {
+    if (func.isExternal() || func.getLinkage() != LLVM::Linkage::External ||
+        SymbolTable::getSymbolVisibility(func) !=
+            SymbolTable::Visibility::Public)
+      continue;
+    if (func.getSymName() == name)
+      return llvm::Error::success();
+    SymbolTable symbols(module);
+    if (symbols.lookup(name))
+      return error("there is another '" + name +
+                   "' already; give another --name");
+    if (failed(symbols.rename(func, name)))
+      return error("@" + func.getSymName() + " cannot be renamed");
+    return llvm::Error::success();
+  }
+  return llvm::Error::success();
+}
+
+llvm::Error Codegen::runOnLLVM(ModuleOp module) {
+  if (kind == CodegenKind::Linalg)
+    return ofInput(error("--emit=linalg is for ONNX models"));
+  if (!options.name.empty())
+    if (llvm::Error failed = renameEntry(module, options.name))
+      return ofInput(std::move(failed));
+  SmallVector<OwningOpRef<ModuleOp>> copies;
+  SmallVector<NativeVariant> variants{{module, cpus.front()}};
+  for (StringRef cpu : ArrayRef(cpus).drop_front()) {
+    copies.push_back(module.clone());
+    variants.push_back({*copies.back(), cpu.str()});
+  }
+  return compile(variants);
+}
+
+llvm::Error Codegen::run(ModuleOp module, bool constantInitializers) {
+  WalkResult walked = module.walk([](Operation *op) {
+    return isa_and_present<onnx::ONNXDialect>(op->getDialect())
+               ? WalkResult::interrupt()
+               : WalkResult::advance();
+  });
+  return walked.wasInterrupted() ? runOnONNX(module, constantInitializers)
+                                 : runOnLLVM(module);
+}
+
+//===----------------------------------------------------------------------===//
+// Output
+//===----------------------------------------------------------------------===//
+
+static NativeFormat getFormat(CodegenKind kind) {
+  switch (kind) {
+  case CodegenKind::LLVM:
+    return NativeFormat::LLVM;
+  case CodegenKind::Assembly:
+    return NativeFormat::Assembly;
+  case CodegenKind::Object:
+    return NativeFormat::Object;
+  case CodegenKind::Shared:
+  case CodegenKind::Run:
+    return NativeFormat::Shared;
+  case CodegenKind::Linalg:
+    break;
+  }
+  llvm_unreachable("not a kind of code");
+}
+
+llvm::Error Codegen::compile(ArrayRef<NativeVariant> variants) {
+  return kind == CodegenKind::Run ? runHead(variants) : writeFiles(variants);
+}
+
+/// Copies the file `path` to `output`.
+static llvm::Error copyTo(OutputFile &output, StringRef path) {
+  llvm::Expected<llvm::sys::fs::file_t> file =
+      llvm::sys::fs::openNativeFileForRead(path);
+  if (!file)
+    return file.takeError();
+  llvm::sys::fs::file_status status;
+  llvm::Error error =
+      llvm::errorCodeToError(llvm::sys::fs::status(*file, status));
+  if (!error)
+    error = output.copyFrom(*file, 0, status.getSize(), path);
+  (void)llvm::sys::fs::closeFile(*file);
+  return error;
+}
+
+llvm::Error Codegen::writeFiles(ArrayRef<NativeVariant> variants) {
+  // Known to be writable before there is much work.
+  llvm::Expected<OutputFile> file = OutputFile::create(output);
+  if (!file)
+    return file.takeError();
+  llvm::Expected<TemporaryFolder> folder = TemporaryFolder::create();
+  if (!folder)
+    return folder.takeError();
+  std::string path = folder->getFile("code");
+  NativeOptions native;
+  native.triple = triple;
+  native.format = getFormat(kind);
+  if (output != "-")
+    native.soname = llvm::sys::path::filename(output).str();
+  llvm::Expected<NativeCode> code = compileNative(variants, native, path);
+  if (!code)
+    return ofInput(code.takeError());
+
+  std::optional<OutputFile> headerFile;
+  std::string headerPath = getHeaderPath();
+  // A function of somebody's own, without a signature, has no header unless it
+  // is asked for.
+  if (!headerPath.empty() &&
+      (code->signature || options.header.getNumOccurrences())) {
+    llvm::Expected<std::string> header = makeHeader(*code);
+    if (!header)
+      return ofInput(header.takeError());
+    llvm::Expected<OutputFile> created = OutputFile::create(headerPath);
+    if (!created)
+      return created.takeError();
+    if (llvm::Error failed = created->write(*header))
+      return failed;
+    headerFile.emplace(std::move(*created));
+  }
+  if (llvm::Error failed = copyTo(*file, path))
+    return failed;
+  if (llvm::Error failed = file->commit())
+    return failed;
+  return headerFile ? headerFile->commit() : llvm::Error::success();
+}
+
+//===----------------------------------------------------------------------===//
+// Running
+//===----------------------------------------------------------------------===//
+
+static llvm::Expected<Tensor> readTensor(StringRef path, Element element) {
+  // A pipe or a device has no size to map.
+  llvm::ErrorOr<std::unique_ptr<llvm::MemoryBuffer>> buffer =
+      llvm::MemoryBuffer::getFile(path, /*IsText=*/false,
+                                  /*RequiresNullTerminator=*/false);
+  if (!buffer)
+    return error(path + ": cannot be read: " + buffer.getError().message());
+  llvm::Expected<Tensor> tensor = readNpy((*buffer)->getBuffer(), element);
+  if (!tensor)
+    return error(path + ": " + llvm::toString(tensor.takeError()));
+  return tensor;
+}
+
+/// One line for each sample.
+static std::string print(const Tensor &tensor) {
+  std::string text;
+  llvm::raw_string_ostream os(text);
+  uint64_t count = tensor.getNumElements();
+  uint64_t columns =
+      tensor.shape.empty() || !count ? 1 : count / tensor.shape.front();
+  int digits = tensor.element == Element::F64   ? 17
+               : tensor.element == Element::F32 ? 9
+                                                : 5;
+  for (uint64_t i = 0; i < count; ++i)
+    os << llvm::format("%.*g", digits, tensor.get(i))
+       << ((i + 1) % columns ? ' ' : '\n');
+  return text;
+}
+
+llvm::Error Codegen::writeTensor(const Tensor &tensor) {
+  llvm::Expected<OutputFile> file = OutputFile::create(output);
+  if (!file)
+    return file.takeError();
+  llvm::Error failed = llvm::Error::success();
+  if (output == "-") {
+    failed = file->write(print(tensor));
+  } else {
+    failed = file->write(makeNpyHeader(tensor));
+    if (!failed)
+      failed = file->write({tensor.data->getBufferStart(),
+                            tensor.getNumElements() * getSize(tensor.element)});
+  }
+  return failed ? std::move(failed) : file->commit();
+}
+
+llvm::Error Codegen::runHead(ArrayRef<NativeVariant> variants) {
+  llvm::Expected<TemporaryFolder> folder = TemporaryFolder::create();
+  if (!folder)
+    return folder.takeError();
+  std::string path = folder->getFile("head.so");
+  NativeOptions native;
+  native.triple = triple;
+  native.format = NativeFormat::Shared;
+  llvm::Expected<NativeCode> code = compileNative(variants, native, path);
+  if (!code)
+    return ofInput(code.takeError());
+  if (!code->signature)
+    return ofInput(
+        error("'" + code->name + "' has no headopt.signature to call it by"));
+
+  bool isGiven = options.runInput.getNumOccurrences();
+  std::optional<int64_t> batch;
+  if (options.batch.getNumOccurrences())
+    batch = options.batch;
+  llvm::Expected<Tensor> features =
+      isGiven ? readTensor(options.runInput, code->signature->element)
+              : makeRandomFeatures(*code->signature, batch);
+  if (!features)
+    return isGiven ? features.takeError() : ofInput(features.takeError());
+  llvm::Expected<Tensor> result = runOnHost(path, *code, *features);
+  if (!result)
+    return isGiven ? error(options.runInput + ": " +
+                           llvm::toString(result.takeError()))
+                   : ofInput(result.takeError());
+  return writeTensor(*result);
+}

@@ -1,0 +1,79 @@
+//===- Codegen.h - What the tool does about machine code --------*- C++ -*-===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef HEADOPT_TOOLS_CODEGEN_H
+#define HEADOPT_TOOLS_CODEGEN_H
+
+#include "headopt/Target/Native/Compile.h"
+#include "headopt/Target/Native/Npy.h"
+#include "mlir/IR/BuiltinOps.h"
+#include "llvm/Support/CommandLine.h"
+#include <string>
+#include <vector>
+
+namespace headopt {
+
+enum class Threads { None, OpenMP };
+
+/// The options that say how a head is compiled and run.
+struct CodegenOptions {
+  explicit CodegenOptions(llvm::cl::OptionCategory &category);
+
+  llvm::cl::opt<std::string> header;
+  llvm::cl::opt<std::string> name;
+  llvm::cl::opt<std::string> cpu;
+  llvm::cl::opt<std::string> target;
+  llvm::cl::opt<Threads> threads;
+  llvm::cl::opt<bool> run;
+  llvm::cl::opt<std::string> runInput;
+  llvm::cl::opt<int64_t> batch;
+};
+
+/// What is to be made of a module.
+enum class CodegenKind { Linalg, LLVM, Assembly, Object, Shared, Run };
+
+/// Compiles the head of a module, or runs it.
+class Codegen {
+public:
+  /// Fails for options that contradict each other or name what is not there.
+  /// `input` is what errors speak of; `output` is "-" for standard output.
+  static llvm::Expected<Codegen> create(const CodegenOptions &options,
+                                        CodegenKind kind, llvm::StringRef input,
+                                        llvm::StringRef output);
+
+  /// Fails, naming it, when an option asks for code and none is to be made.
+  static llvm::Error checkUnused(const CodegenOptions &options);
+
+  /// Takes a module in the onnx dialect or in the LLVM dialect, and changes it.
+  /// `constantInitializers`: no caller overrides initializers.
+  llvm::Error run(mlir::ModuleOp module, bool constantInitializers);
+
+private:
+  Codegen(const CodegenOptions &options, CodegenKind kind,
+          llvm::StringRef input, llvm::StringRef output)
+      : options(options), kind(kind), input(input.str()), output(output.str()) {
+  }
+
+  std::string getHeaderPath() const;
+  llvm::Error runOnONNX(mlir::ModuleOp module, bool constantInitializers);
+  llvm::Error runOnLLVM(mlir::ModuleOp module);
+  llvm::Error compile(llvm::ArrayRef<NativeVariant> variants);
+  llvm::Error writeFiles(llvm::ArrayRef<NativeVariant> variants);
+  llvm::Error runHead(llvm::ArrayRef<NativeVariant> variants);
+  llvm::Error writeTensor(const Tensor &tensor);
+  /// Says which input the error is about.
+  llvm::Error ofInput(llvm::Error error) const;
+
+  const CodegenOptions &options;
+  CodegenKind kind;
+  std::string input, output;
+  llvm::Triple triple;
+  std::vector<std::string> cpus;
+};
+
+} // namespace headopt
+
+#endif // HEADOPT_TOOLS_CODEGEN_H
