@@ -11,6 +11,7 @@
 #include "Emitter.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/IR/Matchers.h"
 #include "llvm/ADT/TypeSwitch.h"
 #include <cmath>
 
@@ -352,6 +353,10 @@ static Function getFloatFunction(Operation *op) {
         if (getElementType(op.getA()) != getElementType(op.getB()))
           return nullptr;
         return [](A &a, ValueRange x) {
+          APFloat exponent(0.0);
+          if (matchPattern(x[1], m_ConstantFloat(&exponent)) &&
+              exponent.isExactlyValue(2))
+            return a.mul(x[0], x[0]);
           return a.create<math::PowFOp>(x[0], x[1]);
         };
       })
@@ -485,13 +490,14 @@ LowerPerElement::matchAndRewrite(Operation *op, ArrayRef<Value> operands,
       return a.cast(x[0], to, isUnsigned, result.isUnsignedInteger());
     };
   } else {
-    if (isa<onnx::GeluOp, onnx::PowOp>(op) && isa<FloatType>(number) &&
-        !getFloatFunction(op))
-      return refuse("this form of it has no lowering");
     function = getFunction(op);
-    if (!function && (function = getFloatFunction(op)) &&
-        !isa<FloatType>(number))
-      return refuse("it is of integers");
+    if (!function) {
+      function = getFloatFunction(op);
+      if (function && !isa<FloatType>(number))
+        return refuse("it is of integers");
+    }
+    if (!function && isa<onnx::GeluOp, onnx::PowOp>(op))
+      return refuse("this form of it has no lowering");
   }
   if (!function)
     return failure();
