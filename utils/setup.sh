@@ -24,7 +24,7 @@ PACKAGES=(
   ccache clang-format-22 clang-tidy-22
   ca-certificates git
   # Tests run compiled heads on emulated processors.
-  qemu-user gcc-aarch64-linux-gnu libc6-dev-arm64-cross
+  qemu-user gcc-aarch64-linux-gnu libc6-dev-arm64-cross libomp5
 )
 
 REQUIREMENTS="$ROOT/utils/requirements.txt"

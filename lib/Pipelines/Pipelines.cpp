@@ -131,21 +131,26 @@ void headopt::buildHeadToLinalgPipeline(OpPassManager &pm,
 static Attribute getSignature(func::FuncOp head) {
   auto features = dyn_cast<RankedTensorType>(head.getArgumentTypes().front());
   auto output = dyn_cast<RankedTensorType>(head.getResultTypes().front());
-  if (!features || !output ||
-      features.getElementType() != output.getElementType())
+  if (!features || !output)
+    return nullptr;
+  auto getElement = [](Type type) -> std::optional<Element> {
+    if (type.isF16())
+      return Element::F16;
+    if (type.isBF16())
+      return Element::BF16;
+    if (type.isF32())
+      return Element::F32;
+    if (type.isF64())
+      return Element::F64;
+    return std::nullopt;
+  };
+  std::optional<Element> element = getElement(features.getElementType());
+  std::optional<Element> outputElement = getElement(output.getElementType());
+  if (!element || !outputElement)
     return nullptr;
   HeadSignature signature;
-  Type element = features.getElementType();
-  if (element.isF16())
-    signature.element = Element::F16;
-  else if (element.isBF16())
-    signature.element = Element::BF16;
-  else if (element.isF32())
-    signature.element = Element::F32;
-  else if (element.isF64())
-    signature.element = Element::F64;
-  else
-    return nullptr;
+  signature.element = *element;
+  signature.outputElement = *outputElement;
   auto append = [](SmallVector<int64_t> &extents, RankedTensorType type) {
     for (int64_t extent : type.getShape())
       extents.push_back(ShapedType::isDynamic(extent) ? HeadSignature::kDynamic
@@ -169,8 +174,8 @@ headopt::lowerHeadToLLVM(ModuleOp module, ArrayRef<VectorUnit> units,
   Attribute signature = getSignature(functions[0]);
   if (!signature) {
     functions[0].emitError(
-        "the feature map and the head's result must both be of float16, "
-        "bfloat16, float or double; their types are ")
+        "the feature map and the head's result must be of float16, bfloat16, "
+        "float or double; their types are ")
         << functions[0].getArgumentTypes().front() << " and "
         << functions[0].getResultTypes().front();
     return {};

@@ -98,7 +98,7 @@ Expected<Tensor> headopt::runOnHost(StringRef path, const NativeCode &code,
     extents.push_back(features.shape[axis]);
 
   Expected<Tensor> output = Tensor::create(
-      signature.element, signature.getOutputExtents(features.shape));
+      signature.outputElement, signature.getOutputExtents(features.shape));
   if (!output)
     return output.takeError();
   void *library = dlopen(path.str().c_str(), RTLD_NOW | RTLD_LOCAL);
