@@ -25,6 +25,7 @@ PACKAGES=(
   ca-certificates git
   # Tests run compiled heads on emulated processors.
   qemu-user gcc-aarch64-linux-gnu libc6-dev-arm64-cross libomp5
+  libbenchmark-dev
 )
 
 REQUIREMENTS="$ROOT/utils/requirements.txt"
