@@ -57,7 +57,7 @@ void headopt::buildCPUPipeline(OpPassManager &pm,
   pm.addPass(createScheduleDense(dense, std::move(packed)));
   SchedulePoolingOptions pooling;
   pooling.vectorBits = options.vectorBits;
-  pm.addNestedPass<func::FuncOp>(createSchedulePooling(pooling));
+  pm.addPass(createSchedulePooling(pooling));
   pm.addPass(createCanonicalizerPass());
   pm.addPass(createCSEPass());
 

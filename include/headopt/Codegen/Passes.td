@@ -72,7 +72,7 @@ def FuseElementwise : Pass<"fuse-elementwise", "::mlir::func::FuncOp"> {
                            "::mlir::tensor::TensorDialect"];
 }
 
-def SchedulePooling : Pass<"schedule-pooling", "::mlir::func::FuncOp"> {
+def SchedulePooling : Pass<"schedule-pooling", "::mlir::ModuleOp"> {
   let summary = "Vectorise sums and means over axes of a tensor for a CPU";
   let description = [{
     Rewrites a `linalg` operation on tensors that sums over one or more axes,
@@ -91,6 +91,9 @@ def SchedulePooling : Pass<"schedule-pooling", "::mlir::func::FuncOp"> {
     already added are replaced by zero. Each element of the result is computed
     by the same operations wherever it lies, so that a sample's result does not
     depend on its neighbours.
+
+    Reductions that are left alone get a remark (category `schedule-pooling`) that
+    says why.
   }];
   let dependentDialects = [
     "::mlir::arith::ArithDialect", "::mlir::bufferization::BufferizationDialect",
@@ -113,6 +116,9 @@ def ScheduleDense : Pass<"schedule-dense", "::mlir::ModuleOp"> {
     result stays in registers for the whole inner extent. Every element is one
     chain of multiplications and additions in order of the inner index, so that
     a row's result does not depend on how many rows there are.
+
+    Products that are left alone get a remark (category `schedule-dense`) that
+    says why.
   }];
   let dependentDialects = [
     "::mlir::arith::ArithDialect", "::mlir::LLVM::LLVMDialect",

@@ -27,6 +27,7 @@
 #include "mlir/IR/AsmState.h"
 #include "mlir/IR/DialectResourceBlobManager.h"
 #include "mlir/IR/Matchers.h"
+#include "mlir/IR/Remarks.h"
 
 namespace headopt {
 #define GEN_PASS_DEF_SCHEDULEDENSE
@@ -428,8 +429,14 @@ struct ScheduleDense final : headopt::impl::ScheduleDenseBase<ScheduleDense> {
         continue;
       StringRef whyNot;
       FailureOr<Dense> dense = matchDense(op, whyNot);
-      if (failed(dense))
+      if (failed(dense)) {
+        if (linalg::isaContractionOpInterface(op))
+          remark::missed(
+              op->getLoc(),
+              remark::RemarkOpts::name("Dense").category("schedule-dense"))
+              << remark::reason("{0}", whyNot.str());
         continue;
+      }
       TypedAttr &weight =
           (*packed)[{dense->weight.getValue(), dense->transposed}];
       if (!weight)

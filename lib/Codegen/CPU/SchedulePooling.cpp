@@ -19,6 +19,7 @@
 #include "mlir/Dialect/UB/IR/UBOps.h"
 #include "mlir/Dialect/Utils/StaticValueUtils.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "mlir/IR/Remarks.h"
 #include "llvm/Support/MathExtras.h"
 
 namespace headopt {
@@ -603,8 +604,14 @@ struct SchedulePooling final
         continue;
       StringRef whyNot;
       FailureOr<PoolingReduction> pooling = matchPooling(op, whyNot);
-      if (failed(pooling))
+      if (failed(pooling)) {
+        if (op.getNumReductionLoops() != 0)
+          remark::missed(
+              op.getLoc(),
+              remark::RemarkOpts::name("Pooling").category("schedule-pooling"))
+              << remark::reason("{0}", whyNot.str());
         continue;
+      }
       // Nothing to read, or a copy: left to what lowers the rest.
       ArrayRef<int64_t> shape = pooling->getInputType().getShape();
       if (llvm::is_contained(shape, 0) ||

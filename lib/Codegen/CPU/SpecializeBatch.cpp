@@ -309,9 +309,10 @@ void SpecializeBatch::runOnOperation() {
                : WalkResult::interrupt();
   });
   if (claims.wasInterrupted())
-    return fail(head, "specialize-batch: the extents of the feature map are not "
-                      "known, but a dense layer takes only certain ones; give "
-                      "the model static shapes");
+    return fail(head,
+                "specialize-batch: the extents of the feature map are not "
+                "known, but a dense layer takes only certain ones; give "
+                "the model static shapes");
 
   createEntry(head, createRange(head, blocks));
   head.erase();
