@@ -141,7 +141,13 @@ TypedAttr Emitter::getSplat(Value value) {
   auto dense = dyn_cast<DenseElementsAttr>(attr);
   if (!dense || !dense.isSplat())
     return nullptr;
-  return dyn_cast<TypedAttr>(dense.getSplatValue<Attribute>());
+  auto number = dyn_cast<TypedAttr>(dense.getSplatValue<Attribute>());
+  auto floating = dyn_cast_or_null<FloatAttr>(number);
+  if (!floating || floating.getType().getIntOrFloatBitWidth() >= 32)
+    return number;
+  // Exact, and in the type in which it is computed with.
+  return FloatAttr::get(Float32Type::get(value.getContext()),
+                        floating.getValueAsDouble());
 }
 
 static Value widen(ImplicitLocOpBuilder &b, Value number) {

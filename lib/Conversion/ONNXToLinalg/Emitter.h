@@ -116,7 +116,7 @@ public:
                : element;
   }
   /// The number of a constant with one element, or whose elements are all the
-  /// same; null when it is none.
+  /// same, in its compute type; null when it is none.
   static mlir::TypedAttr getSplat(mlir::Value value);
 
   //===--------------------------------------------------------------------===//

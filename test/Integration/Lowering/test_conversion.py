@@ -541,6 +541,9 @@ UNARY = {
     "abs": unary("Abs(x)", FLOATS, terms=0),
     "neg": unary("Neg(x)", FLOATS, terms=0),
     "sign": unary("Sign(x)", terms=0),
+    "acos": unary("Acos(x)", low=-1.0, high=1.0),
+    "asin": unary("Asin(x)", low=-1.0, high=1.0),
+    "atan": unary("Atan(x)"),
     "ceil": unary("Ceil(x)", terms=0),
     "floor": unary("Floor(x)", terms=0),
     "round": unary("Round(x)", terms=0, low=-9.0, high=9.0),
@@ -578,6 +581,7 @@ UNARY = {
         "Clip(x, b, a)", terms=0, exact=lambda x: np.full_like(x, -0.5)
     ),
     "pow": unary("Pow(x, b)", low=0.1),
+    "pow_integer": unary("Pow(x, n)", scale=lambda x: 40.0, low=0.3),
     "pow_two": unary("Pow(x, p)", (F32, F16)),
     "identity": unary("Identity(x)", ALL, terms=0),
     "dropout": unary("Dropout(x)", ALL, terms=0),
@@ -588,7 +592,7 @@ UNARY = {
 }
 for each in UNARY.values():
     each.constants.update(
-        a=np.array(-0.5), b=np.array(1.25), r=np.array(0.25, np.float32), p=np.array(2.0)
+        a=np.array(-0.5), b=np.array(1.25), r=np.array(0.25, np.float32), p=np.array(2.0), n=np.array(-3)
     )
     each.constants = {
         k: v
