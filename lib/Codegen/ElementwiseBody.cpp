@@ -10,6 +10,12 @@
 
 using namespace mlir;
 
+bool headopt::isScheduledElement(Type type) {
+  return type.isF16() || type.isBF16() || isScheduledSum(type);
+}
+
+bool headopt::isScheduledSum(Type type) { return type.isF32() || type.isF64(); }
+
 bool headopt::isElementwiseBody(Block &body) {
   return llvm::all_of(body.without_terminator(), [](Operation &op) {
     return op.getNumResults() == 1 && op.getNumRegions() == 0 &&

@@ -15,6 +15,13 @@
 
 namespace headopt {
 
+/// Whether schedules have vectors of numbers of this type in memory: f16, bf16,
+/// f32, f64.
+bool isScheduledElement(mlir::Type type);
+
+/// Whether schedules add up numbers of this type: f32, f64.
+bool isScheduledSum(mlir::Type type);
+
 /// True when every operation of `body` but its terminator treats elements one
 /// by one, so that cloneOnVectors can repeat it.
 bool isElementwiseBody(mlir::Block &body);

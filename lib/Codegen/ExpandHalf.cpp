@@ -182,12 +182,75 @@ struct NarrowF16 : OpRewritePattern<arith::TruncFOp> {
   }
 };
 
+/// To f64 by way of f32, which is exact.
+struct WidenToF64 : OpRewritePattern<arith::ExtFOp> {
+  WidenToF64(MLIRContext *context, bool f16)
+      : OpRewritePattern(context), f16(f16) {}
+
+  LogicalResult matchAndRewrite(arith::ExtFOp op,
+                                PatternRewriter &rewriter) const override {
+    Type from = getElementTypeOrSelf(op.getIn().getType());
+    if (!(from.isBF16() || (f16 && from.isF16())) ||
+        !getElementTypeOrSelf(op.getType()).isF64())
+      return rewriter.notifyMatchFailure(op, "it does not widen a half to f64");
+    Bits b(rewriter, op);
+    Value single = arith::ExtFOp::create(b, b.f32(), op.getIn());
+    rewriter.replaceOpWithNewOp<arith::ExtFOp>(op, op.getType(), single);
+    return success();
+  }
+
+  bool f16;
+};
+
+/// From f64 by way of f32. Rounding twice to nearest would be wrong next to
+/// ties, so the first rounding is to odd: of the two numbers around one that
+/// f32 does not have, the one whose last bit is set. That is never a tie of the
+/// second rounding, and on the same side of all of them.
+struct NarrowFromF64 : OpRewritePattern<arith::TruncFOp> {
+  using OpRewritePattern::OpRewritePattern;
+
+  LogicalResult matchAndRewrite(arith::TruncFOp op,
+                                PatternRewriter &rewriter) const override {
+    Type to = getElementTypeOrSelf(op.getType());
+    if (!getElementTypeOrSelf(op.getIn().getType()).isF64() ||
+        !(to.isF16() || to.isBF16()))
+      return rewriter.notifyMatchFailure(op,
+                                         "it does not narrow f64 to a half");
+    Bits b(rewriter, op);
+    Value x = op.getIn();
+    Value nearest = arith::TruncFOp::create(b, b.f32(), x);
+    Value back = arith::ExtFOp::create(b, x.getType(), nearest);
+    Value bits = b.fromF32(nearest);
+    // The other of the two: nearer to zero where the nearest one is too far
+    // from it.
+    Value zero = b.constant(x.getType(), b.getF64FloatAttr(0));
+    using Predicate = arith::CmpFPredicate;
+    auto compare = [&](Predicate predicate, Value y, Value z) {
+      return arith::CmpFOp::create(b, predicate, y, z).getResult();
+    };
+    Value above = compare(Predicate::OGT, back, x);
+    Value isTooFar = b.select(compare(Predicate::OGT, x, zero), above,
+                              compare(Predicate::OLT, back, x));
+    Value other = b.select(isTooFar, b.bin<arith::SubIOp>(bits, 1),
+                           b.bin<arith::AddIOp>(bits, 1));
+    Value isOdd =
+        arith::CmpIOp::create(b, arith::CmpIPredicate::ne,
+                              b.bin<arith::AndIOp>(bits, 1), b.integer(0));
+    Value stays =
+        arith::OrIOp::create(b, isOdd, compare(Predicate::UEQ, back, x));
+    rewriter.replaceOpWithNewOp<arith::TruncFOp>(
+        op, op.getType(), b.toF32(b.select(stays, bits, other)));
+    return success();
+  }
+};
+
 struct ExpandHalf final : headopt::impl::ExpandHalfBase<ExpandHalf> {
   using ExpandHalfBase::ExpandHalfBase;
 
   void runOnOperation() override {
     RewritePatternSet patterns(&getContext());
-    patterns.add<WidenBF16, NarrowBF16>(&getContext());
+    patterns.add<WidenBF16, NarrowBF16, NarrowFromF64>(&getContext());
+    patterns.add<WidenToF64>(&getContext(), f16);
     if (f16)
       patterns.add<WidenF16, NarrowF16>(&getContext());
     if (failed(applyPatternsGreedily(getOperation(), std::move(patterns))))

@@ -4,8 +4,8 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "PoolingReduction.h"
 #include "headopt/Codegen/Passes.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Linalg/Transforms/Transforms.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/Transforms/GreedyPatternRewriteDriver.h"
@@ -16,8 +16,6 @@ namespace headopt {
 } // namespace headopt
 
 using namespace mlir;
-using namespace headopt;
-
 /// Whether what computes `operand` may become part of its user.
 static bool shouldFuse(OpOperand *operand) {
   auto producer = operand->get().getDefiningOp<linalg::GenericOp>();
@@ -29,10 +27,9 @@ static bool shouldFuse(OpOperand *operand) {
   if (consumer.getMatchingIndexingMap(operand).getNumResults() !=
       consumer.getNumLoops())
     return false;
-  StringRef whyNot;
+  // A reduction of one input stays one.
   return consumer.getNumReductionLoops() == 0 ||
-         (producer.getNumDpsInputs() == 1 &&
-          succeeded(matchPooling(consumer, whyNot)));
+         (producer.getNumDpsInputs() == 1 && consumer.getNumDpsInputs() == 1);
 }
 
 namespace {

@@ -65,9 +65,10 @@ FailureOr<PoolingReduction> headopt::matchPooling(linalg::GenericOp op,
   pooling.sum = op;
   pooling.input = op.getDpsInputOperand(0)->get();
   auto resultType = cast<RankedTensorType>(op.getResult(0).getType());
-  if (!isa<FloatType>(resultType.getElementType()) ||
-      !isa<FloatType>(pooling.getInputType().getElementType()))
-    return refuse("its elements are no floating-point numbers");
+  if (!isScheduledElement(pooling.getInputType().getElementType()))
+    return refuse("its elements are none of f16, bf16, f32 and f64");
+  if (!isScheduledSum(resultType.getElementType()))
+    return refuse("its sums are neither f32 nor f64");
   pooling.addend = getAddend(op);
   if (!pooling.addend || !isElementwiseBody(*op.getBody()))
     return refuse("it does not add up its input");

@@ -64,7 +64,7 @@ def FuseElementwise : Pass<"fuse-elementwise", "::mlir::func::FuncOp"> {
   let summary = "Join chains of element-wise operations, and pools with what is before them";
   let description = [{
     Element-wise operations on tensors with one use become part of their
-    element-wise user, or of the pooling reduction that reads them. Matrix
+    element-wise user, or of the reduction that reads each of them once. Matrix
     products are left alone: what is before one would be computed again for
     each of its columns.
   }];
@@ -134,10 +134,12 @@ def ScheduleDense : Pass<"schedule-dense", "::mlir::ModuleOp"> {
 }
 
 def ApproximateMath : Pass<"approximate-math", "::mlir::func::FuncOp"> {
-  let summary = "Write exp, tanh, log and erf of f32 as polynomials";
+  let summary = "Write exp, tanh, log, erf and their kin of f32 as polynomials";
   let description = [{
-    Upstream's approximations, so that compiled heads call no library and these
-    functions are vectorised. f64 is left to the C library.
+    Upstream's approximations of exp, expm1, log, log1p, tanh and erf, so that
+    compiled heads call no library and these functions are vectorised. Results
+    are within a few units in the last place of f32; where the value of exp is
+    below the smallest normal number, it is 0. f64 is left to the C library.
   }];
   let options = [
     Option<"fma", "fma", "bool", /*default=*/"true",
@@ -154,8 +156,8 @@ def ExpandHalf : Pass<"expand-half", "::mlir::func::FuncOp"> {
   let description = [{
     `arith.extf` and `arith.truncf` of bf16 become integer operations, and those
     of f16 where the target has no instruction for them, so that no library of
-    the compiler is called. Rounding is to nearest, ties to even; a NaN stays
-    one.
+    the compiler is called. Those between f64 and a half go by way of f32.
+    Rounding is to nearest, ties to even, and once; a NaN stays one.
   }];
   let dependentDialects = ["::mlir::arith::ArithDialect"];
   let options = [
@@ -164,13 +166,34 @@ def ExpandHalf : Pass<"expand-half", "::mlir::func::FuncOp"> {
   ];
 }
 
+def MoveBF16 : Pass<"move-bf16", "::mlir::ModuleOp"> {
+  let summary = "Have bf16 loaded, moved and stored as integers";
+  let description = [{
+    Behind expand-half nothing in the LLVM dialect computes with bf16. Still, a
+    constant of that type that reaches a phi makes LLVM call a function of the
+    compiler's library on processors without instructions for bf16. So the type
+    becomes i16 everywhere, except in discardable attributes.
+
+    ```mlir
+    %0 = llvm.bitcast %bits : i16 to bf16
+    llvm.store %0, %to : bf16, !llvm.ptr
+    ```
+    becomes
+    ```mlir
+    %0 = llvm.bitcast %bits : i16 to i16
+    llvm.store %0, %to : i16, !llvm.ptr
+    ```
+  }];
+  let dependentDialects = ["::mlir::LLVM::LLVMDialect"];
+}
+
 def PlaceScratch : Pass<"place-scratch", "::mlir::ModuleOp"> {
   let summary = "Put buffers of static size into one global, or on the stack";
   let description = [{
     A compiled head allocates nothing per call. All `memref.alloc` of a function
     are laid out one behind the other, 64-byte aligned; when no function needs
     more than `stack-bytes` they are on its stack, and otherwise in the global
-    `scratch` that all functions share. (Target/Native makes that global
+    `scratch` that all functions share; what freed them goes. (Target/Native makes that global
     thread-local; the functions do not call each other.) An allocation
     of dynamic size, or inside a loop, is an error.
   }];

@@ -22,9 +22,19 @@ using namespace headopt;
 constexpr int64_t kAlignment = 64;
 
 static int64_t getBytes(MemRefType type) {
-  return llvm::alignTo(type.getNumElements() *
-                           llvm::divideCeil(type.getElementTypeBitWidth(), 8),
+  int64_t bits = type.getElementType().isIndex()
+                     ? IndexType::kInternalStorageBitWidth
+                     : type.getElementTypeBitWidth();
+  return llvm::alignTo(type.getNumElements() * llvm::divideCeil(bits, 8),
                        kAlignment);
+}
+
+/// Whether bytes of the scratch memory can stand for what `op` allocates.
+static bool isPlain(memref::AllocOp op) {
+  MemRefType type = op.getType();
+  return type.getElementType().isIntOrIndexOrFloat() &&
+         type.getLayout().isIdentity() && !type.getMemorySpace() &&
+         op.getAlignment().value_or(1) <= uint64_t(kAlignment);
 }
 
 namespace {
@@ -37,11 +47,16 @@ struct PlaceScratch final : headopt::impl::PlaceScratchBase<PlaceScratch> {
     llvm::MapVector<func::FuncOp, SmallVector<memref::AllocOp>> buffers;
     WalkResult result = module.walk([&](memref::AllocOp op) {
       auto function = dyn_cast<func::FuncOp>(op->getParentOp());
-      if (!function || !op.getType().hasStaticShape() ||
-          !op.getType().getLayout().isIdentity()) {
+      if (!function || !op.getType().hasStaticShape()) {
         op.emitError("place-scratch: the size of an intermediate result is not "
                      "known, or it is made in a loop; give the model static "
                      "shapes");
+        return WalkResult::interrupt();
+      }
+      if (!isPlain(op)) {
+        op.emitError("place-scratch: needs buffers of numbers, contiguous, "
+                     "aligned to ")
+            << kAlignment << " at most, and in the default memory space";
         return WalkResult::interrupt();
       }
       buffers[function].push_back(op);
@@ -50,26 +65,28 @@ struct PlaceScratch final : headopt::impl::PlaceScratchBase<PlaceScratch> {
     if (result.wasInterrupted())
       return signalPassFailure();
 
-    int64_t size = 0;
+    if (buffers.empty())
+      return;
+    int64_t size = kAlignment;
     for (auto &[function, ops] : buffers) {
       int64_t total = 0;
       for (memref::AllocOp op : ops)
         total += getBytes(op.getType());
       size = std::max(size, total);
     }
-    if (size == 0)
-      return;
     bool onStack = size <= stackBytes;
     OpBuilder builder(module.getBodyRegion());
     auto alignment = builder.getI64IntegerAttr(kAlignment);
     auto type = MemRefType::get({size}, builder.getI8Type());
     memref::GlobalOp global;
     if (!onStack) {
+      // Before there is a second symbol of that name.
+      SymbolTable symbols(module);
       global = memref::GlobalOp::create(builder, module.getLoc(), "scratch",
                                         builder.getStringAttr("private"), type,
                                         builder.getUnitAttr(),
                                         /*constant=*/false, alignment);
-      SymbolTable(module).insert(global);
+      symbols.insert(global);
     }
     for (auto &[function, ops] : buffers) {
       Location loc = function.getLoc();
@@ -80,6 +97,10 @@ struct PlaceScratch final : headopt::impl::PlaceScratchBase<PlaceScratch> {
                                    builder, loc, type, global.getName()));
       int64_t offset = 0;
       for (memref::AllocOp op : ops) {
+        // The memory stays for the whole call.
+        for (Operation *user : llvm::make_early_inc_range(op->getUsers()))
+          if (isa<memref::DeallocOp>(user))
+            user->erase();
         builder.setInsertionPoint(op);
         Value at = arith::ConstantIndexOp::create(builder, loc, offset);
         op.replaceAllUsesWith(memref::ViewOp::create(builder, loc, op.getType(),

@@ -98,7 +98,8 @@ static linalg::GenericOp getEpilogue(Value product) {
   if (!product.hasOneUse())
     return nullptr;
   auto user = dyn_cast<linalg::GenericOp>(*product.user_begin());
-  if (!user || user.getNumDpsInits() != 1 || user.getNumLoops() != 2 ||
+  if (!user || user->getBlock() != product.getDefiningOp()->getBlock() ||
+      user.getNumDpsInits() != 1 || user.getNumLoops() != 2 ||
       user.getNumReductionLoops() != 0 ||
       user.getDpsInitOperand(0)->get() == product ||
       !user.getBody()->getArguments().back().use_empty() ||
@@ -108,8 +109,9 @@ static linalg::GenericOp getEpilogue(Value product) {
   for (OpOperand &operand : user->getOpOperands()) {
     AffineMap map = user.getMatchingIndexingMap(&operand);
     bool whole = map.isIdentity();
-    bool broadcast = map.getNumResults() == 0 ||
-                     (map.getNumResults() == 1 && map.getResult(0) == column);
+    bool broadcast = user.isDpsInput(&operand) &&
+                     (map.getNumResults() == 0 ||
+                      (map.getNumResults() == 1 && map.getResult(0) == column));
     bool isTensor = isa<RankedTensorType>(operand.get().getType());
     if (!(whole || (broadcast && operand.get() != product)) || !isTensor)
       return nullptr;
@@ -149,8 +151,11 @@ static FailureOr<Dense> matchDense(linalg::LinalgOp op, StringRef &whyNot) {
     return refuse("its constant is of an unknown kind");
   auto type = cast<RankedTensorType>(op->getResult(0).getType());
   auto rowsType = cast<RankedTensorType>(dense.rows.getType());
-  if (!isa<FloatType>(type.getElementType()))
-    return refuse("its elements are no floating-point numbers");
+  if (!isScheduledElement(rowsType.getElementType()) ||
+      !isScheduledElement(getElementTypeOrSelf(dense.weight.getType())))
+    return refuse("its elements are none of f16, bf16, f32 and f64");
+  if (!isScheduledSum(type.getElementType()))
+    return refuse("its sums are neither f32 nor f64");
   if (!type.hasStaticShape() || !rowsType.hasStaticShape() ||
       type.getNumElements() == 0 || rowsType.getNumElements() == 0)
     return refuse("its extents are not all known, or one is 0");
@@ -415,7 +420,7 @@ struct ScheduleDense final : headopt::impl::ScheduleDenseBase<ScheduleDense> {
   void runOnOperation() override {
     if (vectorBits != 128 && vectorBits != 256 && vectorBits != 512) {
       getOperation().emitError("schedule-dense: vector-bits is ")
-          << vectorBits << "; give 128, 256 or 512";
+          << vectorBits.getValue() << "; give 128, 256 or 512";
       return signalPassFailure();
     }
     if (!packed)

@@ -553,15 +553,17 @@ Value Scheduler::schedule() {
       tensor::EmptyOp::create(b, outputExtents, resultType.getElementType());
   Value result = pooling.groups.back().reduced ? scheduleRows(dest)
                                                : scheduleColumns(dest);
-  if (cast<RankedTensorType>(result.getType()).getRank() !=
-      resultType.getRank()) {
+  // The result's type may say more than the input's.
+  RankedTensorType flatType =
+      tensor::CollapseShapeOp::inferCollapsedType(resultType, outputGroups);
+  if (result.getType() != flatType)
+    result = tensor::CastOp::create(b, flatType, result);
+  if (flatType != resultType) {
     Value like = root.getDpsInitOperand(0)->get();
     result = tensor::ExpandShapeOp::create(
         b, resultType, result, outputGroups,
         tensor::getMixedSizes(b, b.getLoc(), like));
   }
-  if (result.getType() != resultType)
-    result = tensor::CastOp::create(b, resultType, result);
   return result;
 }
 
@@ -592,7 +594,7 @@ struct SchedulePooling final
   void runOnOperation() override {
     if (vectorBits != 128 && vectorBits != 256 && vectorBits != 512) {
       getOperation().emitError("schedule-pooling: vector-bits is ")
-          << vectorBits << "; give 128, 256 or 512";
+          << vectorBits.getValue() << "; give 128, 256 or 512";
       return signalPassFailure();
     }
     SmallVector<linalg::GenericOp> ops;

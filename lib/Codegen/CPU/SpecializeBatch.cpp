@@ -296,9 +296,12 @@ void SpecializeBatch::runOnOperation() {
   SmallVector<int64_t> blocks(sizes.begin(), sizes.end());
   if (blocks.empty())
     blocks = {32, 8, 4, 2, 1};
-  if (!ShapedType::isDynamic(fixed))
+  if (fixed == 0)
+    blocks.clear();
+  else if (!ShapedType::isDynamic(fixed))
     blocks = {fixed};
-  else if (blocks.back() != 1 || !llvm::is_sorted(blocks, std::greater<>()))
+  else if (blocks.back() != 1 ||
+           !llvm::is_sorted(blocks, std::greater_equal<>()))
     return fail(head, "specialize-batch: sizes must fall and end with 1");
 
   // Nobody would check what such a cast claims.

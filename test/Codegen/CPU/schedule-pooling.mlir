@@ -1,0 +1,381 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// How sums over axes become loops of vectors: rows and columns, short and long.
+// test/Integration/Lowering/test_random_reductions.py runs them.
+//
+// RUN: head-opt %s --split-input-file --pass-pipeline='builtin.module(schedule-pooling{vector-bits=256})' \
+// RUN:   | FileCheck %s --implicit-check-not=linalg.generic
+// RUN: mlir-opt %s --load-dialect-plugin=%plugin --load-pass-plugin=%plugin --split-input-file \
+// RUN:   --pass-pipeline='builtin.module(schedule-pooling{vector-bits=256})' \
+// RUN:   | FileCheck %s --implicit-check-not=linalg.generic
+// RUN: head-opt %s --split-input-file --schedule-pooling=vector-bits=128 | FileCheck %s --check-prefix=V128
+// RUN: head-opt %s --split-input-file --schedule-pooling=vector-bits=512 | FileCheck %s --check-prefix=V512
+// RUN: not head-opt %s --split-input-file --schedule-pooling=vector-bits=64 2>&1 | FileCheck %s --check-prefix=BAD
+// BAD: error: schedule-pooling: vector-bits is 64; give 128, 256 or 512
+
+// Rows of 49: six vectors, two rows in each pass, and the last element by itself.
+// The number of rows is even, so that none is left.
+// CHECK-LABEL: func.func @rows(
+// CHECK:         %[[ROWS:.*]] = tensor.collapse_shape %{{.*}} {{\[}}[0, 1], [2]] : tensor<4x16x49xf32> into tensor<64x49xf32>
+// CHECK-DAG:     %[[LAST:.*]] = arith.constant 64 : index
+// CHECK-DAG:     %[[STEP:.*]] = arith.constant 2 : index
+// CHECK:         scf.for %{{.*}} = %{{.*}} to %[[LAST]] step %[[STEP]]
+// CHECK:           memref.prefetch %{{.*}}, read, locality<3>, data
+// CHECK-COUNT-6:   vector.transfer_read {{.*}} {in_bounds = [true]} : tensor<64x49xf32>, vector<8xf32>
+// CHECK:           vector.transfer_read {{.*}} vector<1xf32>
+// CHECK:           vector.insert_strided_slice {{.*}} : vector<1xf32> into vector<8xf32>
+// CHECK-COUNT-6:   vector.transfer_read {{.*}} vector<8xf32>
+// CHECK:           vector.shuffle
+// CHECK:           vector.transfer_write {{.*}} : vector<2xf32>, tensor<64xf32>
+// CHECK:         tensor.expand_shape {{.*}} : tensor<64xf32> into tensor<4x16xf32>
+// V128-LABEL:    func.func @rows(
+// V128:          arith.constant dense<0.000000e+00> : vector<4xf32>
+// V512-LABEL:    func.func @rows(
+// V512-COUNT-3:  vector.transfer_read {{.*}} vector<16xf32>
+// V512:          vector.transfer_read {{.*}} vector<1xf32>
+func.func @rows(%x: tensor<4x16x49xf32>, %init: tensor<4x16xf32>, %like: tensor<4x16xf32>) -> tensor<4x16xf32> {
+  %zero = arith.constant 0.0 : f32
+  %fill = linalg.fill ins(%zero : f32) outs(%init : tensor<4x16xf32>) -> tensor<4x16xf32>
+  %sum = linalg.generic {indexing_maps = [affine_map<(a, b, c) -> (a, b, c)>, affine_map<(a, b, c) -> (a, b)>], iterator_types = ["parallel", "parallel", "reduction"]} ins(%x : tensor<4x16x49xf32>) outs(%fill : tensor<4x16xf32>) {
+  ^bb0(%i: f32, %o: f32):
+    %s = arith.addf %o, %i : f32
+    linalg.yield %s : f32
+  } -> tensor<4x16xf32>
+  return %sum : tensor<4x16xf32>
+}
+
+// -----
+
+// An odd number of rows: the last one alone, by the same additions.
+// CHECK-LABEL: func.func @odd_rows(
+// CHECK:           vector.transfer_write {{.*}} : vector<2xf32>, tensor<3xf32>
+// CHECK:           %[[SUM:.*]] = vector.extract %{{.*}}[0] : f32 from vector<2xf32>
+// CHECK:           tensor.insert %[[SUM]] into
+func.func @odd_rows(%x: tensor<3x16xf32>, %init: tensor<3xf32>, %like: tensor<3xf32>) -> tensor<3xf32> {
+  %zero = arith.constant 0.0 : f32
+  %fill = linalg.fill ins(%zero : f32) outs(%init : tensor<3xf32>) -> tensor<3xf32>
+  %sum = linalg.generic {indexing_maps = [affine_map<(a, b) -> (a, b)>, affine_map<(a, b) -> (a)>], iterator_types = ["parallel", "reduction"]} ins(%x : tensor<3x16xf32>) outs(%fill : tensor<3xf32>) {
+  ^bb0(%i: f32, %o: f32):
+    %s = arith.addf %o, %i : f32
+    linalg.yield %s : f32
+  } -> tensor<3xf32>
+  return %sum : tensor<3xf32>
+}
+
+// -----
+
+// A rest of 7 would be three pieces: the last vector of the row instead, with
+// what was added before as zero.
+// CHECK-LABEL: func.func @last_lanes(
+// CHECK-NOT:     vector.insert_strided_slice
+// CHECK:         vector.transfer_read {{.*}} vector<8xf32>
+// CHECK:         %[[FROM:.*]] = arith.constant 7 : index
+// CHECK:         %[[END:.*]] = vector.transfer_read %{{.*}}[%{{.*}}, %[[FROM]]]
+// CHECK:         %[[MASK:.*]] = vector.create_mask %{{.*}} : vector<8xi1>
+// CHECK:         arith.select %[[MASK]], %{{.*}}, %[[END]]
+// CHECK-NOT:     vector.insert_strided_slice
+func.func @last_lanes(%x: tensor<2x15xf32>, %init: tensor<2xf32>, %like: tensor<2xf32>) -> tensor<2xf32> {
+  %zero = arith.constant 0.0 : f32
+  %fill = linalg.fill ins(%zero : f32) outs(%init : tensor<2xf32>) -> tensor<2xf32>
+  %sum = linalg.generic {indexing_maps = [affine_map<(a, b) -> (a, b)>, affine_map<(a, b) -> (a)>], iterator_types = ["parallel", "reduction"]} ins(%x : tensor<2x15xf32>) outs(%fill : tensor<2xf32>) {
+  ^bb0(%i: f32, %o: f32):
+    %s = arith.addf %o, %i : f32
+    linalg.yield %s : f32
+  } -> tensor<2xf32>
+  return %sum : tensor<2xf32>
+}
+
+// -----
+
+// More than eight vectors: four accumulators.
+// CHECK-LABEL: func.func @long_rows(
+// CHECK:         arith.constant 992 : index
+// CHECK:         scf.for {{.*}} iter_args(%{{.*}}, %{{.*}}, %{{.*}}, %{{.*}} = 
+// CHECK-COUNT-4: vector.transfer_read {{.*}} vector<8xf32>
+// CHECK:         scf.yield
+// CHECK:         vector.transfer_read {{.*}} vector<8xf32>
+func.func @long_rows(%x: tensor<2x1000xf32>, %init: tensor<2xf32>, %like: tensor<2xf32>) -> tensor<2xf32> {
+  %zero = arith.constant 0.0 : f32
+  %fill = linalg.fill ins(%zero : f32) outs(%init : tensor<2xf32>) -> tensor<2xf32>
+  %sum = linalg.generic {indexing_maps = [affine_map<(a, b) -> (a, b)>, affine_map<(a, b) -> (a)>], iterator_types = ["parallel", "reduction"]} ins(%x : tensor<2x1000xf32>) outs(%fill : tensor<2xf32>) {
+  ^bb0(%i: f32, %o: f32):
+    %s = arith.addf %o, %i : f32
+    linalg.yield %s : f32
+  } -> tensor<2xf32>
+  return %sum : tensor<2xf32>
+}
+
+// -----
+
+// A length that is not known: possibly shorter than a vector.
+// CHECK-LABEL: func.func @dynamic_rows(
+// CHECK:         scf.for {{.*}} iter_args(%{{.*}}, %{{.*}}, %{{.*}}, %{{.*}} = 
+// CHECK:         %[[SHORT:.*]] = arith.cmpi ult
+// CHECK:         scf.if %[[SHORT]] -> (vector<8xf32>)
+// CHECK:           vector.transfer_read {{.*}} vector<1xf32>
+// CHECK:         } else {
+// CHECK:           vector.create_mask
+func.func @dynamic_rows(%x: tensor<?x?xf32>, %init: tensor<?xf32>, %like: tensor<?xf32>) -> tensor<?xf32> {
+  %zero = arith.constant 0.0 : f32
+  %fill = linalg.fill ins(%zero : f32) outs(%init : tensor<?xf32>) -> tensor<?xf32>
+  %sum = linalg.generic {indexing_maps = [affine_map<(a, b) -> (a, b)>, affine_map<(a, b) -> (a)>], iterator_types = ["parallel", "reduction"]} ins(%x : tensor<?x?xf32>) outs(%fill : tensor<?xf32>) {
+  ^bb0(%i: f32, %o: f32):
+    %s = arith.addf %o, %i : f32
+    linalg.yield %s : f32
+  } -> tensor<?xf32>
+  return %sum : tensor<?xf32>
+}
+
+// -----
+
+// No vector is wider than a row.
+// CHECK-LABEL: func.func @tiny_rows(
+// CHECK-NOT:     vector<8xf32>
+// CHECK:         vector.transfer_read {{.*}} vector<2xf32>
+// CHECK-NOT:     vector<8xf32>
+func.func @tiny_rows(%x: tensor<2x3xf32>, %init: tensor<2xf32>, %like: tensor<2xf32>) -> tensor<2xf32> {
+  %zero = arith.constant 0.0 : f32
+  %fill = linalg.fill ins(%zero : f32) outs(%init : tensor<2xf32>) -> tensor<2xf32>
+  %sum = linalg.generic {indexing_maps = [affine_map<(a, b) -> (a, b)>, affine_map<(a, b) -> (a)>], iterator_types = ["parallel", "reduction"]} ins(%x : tensor<2x3xf32>) outs(%fill : tensor<2xf32>) {
+  ^bb0(%i: f32, %o: f32):
+    %s = arith.addf %o, %i : f32
+    linalg.yield %s : f32
+  } -> tensor<2xf32>
+  return %sum : tensor<2xf32>
+}
+
+// -----
+
+// Columns in registers: the last vector ends with them.
+// CHECK-LABEL: func.func @columns(
+// CHECK:         %[[LAST:.*]] = arith.constant 12 : index
+// CHECK:         scf.for {{.*}} iter_args(%{{.*}}, %{{.*}}, %{{.*}} = 
+// CHECK-COUNT-3:   vector.transfer_read {{.*}} : tensor<49x20xf32>, vector<8xf32>
+// CHECK:         scf.yield
+// CHECK-COUNT-3: vector.transfer_write {{.*}} : vector<8xf32>, tensor<20xf32>
+// V512-LABEL:    func.func @columns(
+// V512:          scf.for {{.*}} iter_args(%{{.*}}, %{{.*}} = {{.*}}) -> (vector<16xf32>, vector<16xf32>)
+func.func @columns(%x: tensor<49x20xf32>, %init: tensor<20xf32>, %like: tensor<20xf32>) -> tensor<20xf32> {
+  %zero = arith.constant 0.0 : f32
+  %fill = linalg.fill ins(%zero : f32) outs(%init : tensor<20xf32>) -> tensor<20xf32>
+  %sum = linalg.generic {indexing_maps = [affine_map<(a, b) -> (a, b)>, affine_map<(a, b) -> (b)>], iterator_types = ["reduction", "parallel"]} ins(%x : tensor<49x20xf32>) outs(%fill : tensor<20xf32>) {
+  ^bb0(%i: f32, %o: f32):
+    %s = arith.addf %o, %i : f32
+    linalg.yield %s : f32
+  } -> tensor<20xf32>
+  return %sum : tensor<20xf32>
+}
+
+// -----
+
+// More columns than registers hold: an accumulator in memory, and what is no
+// whole vector by narrower ones.
+// CHECK-LABEL: func.func @columns_in_memory(
+// CHECK:         tensor.empty() : tensor<1027xf32>
+// CHECK:         tensor.empty() : tensor<1027xf32>
+// CHECK:         scf.for
+// CHECK:         vector.transfer_write {{.*}} vector<2xf32>
+// CHECK:         vector.transfer_write {{.*}} vector<1xf32>
+func.func @columns_in_memory(%x: tensor<49x1027xf32>, %init: tensor<1027xf32>, %like: tensor<1027xf32>) -> tensor<1027xf32> {
+  %zero = arith.constant 0.0 : f32
+  %fill = linalg.fill ins(%zero : f32) outs(%init : tensor<1027xf32>) -> tensor<1027xf32>
+  %sum = linalg.generic {indexing_maps = [affine_map<(a, b) -> (a, b)>, affine_map<(a, b) -> (b)>], iterator_types = ["reduction", "parallel"]} ins(%x : tensor<49x1027xf32>) outs(%fill : tensor<1027xf32>) {
+  ^bb0(%i: f32, %o: f32):
+    %s = arith.addf %o, %i : f32
+    linalg.yield %s : f32
+  } -> tensor<1027xf32>
+  return %sum : tensor<1027xf32>
+}
+
+// -----
+
+// At most 16 KiB of accumulators.
+// CHECK-LABEL: func.func @blocks_of_columns(
+// CHECK:         tensor.empty() : tensor<4096xf32>
+// CHECK:         arith.constant 8192 : index
+// CHECK:         arith.constant 4096 : index
+// CHECK:         scf.for
+func.func @blocks_of_columns(%x: tensor<7x10000xf32>, %init: tensor<10000xf32>, %like: tensor<10000xf32>) -> tensor<10000xf32> {
+  %zero = arith.constant 0.0 : f32
+  %fill = linalg.fill ins(%zero : f32) outs(%init : tensor<10000xf32>) -> tensor<10000xf32>
+  %sum = linalg.generic {indexing_maps = [affine_map<(a, b) -> (a, b)>, affine_map<(a, b) -> (b)>], iterator_types = ["reduction", "parallel"]} ins(%x : tensor<7x10000xf32>) outs(%fill : tensor<10000xf32>) {
+  ^bb0(%i: f32, %o: f32):
+    %s = arith.addf %o, %i : f32
+    linalg.yield %s : f32
+  } -> tensor<10000xf32>
+  return %sum : tensor<10000xf32>
+}
+
+// -----
+
+// CHECK-LABEL: func.func @dynamic_columns(
+// CHECK:         tensor.empty() : tensor<4096xf32>
+// CHECK:         arith.divui
+// CHECK:         scf.for
+func.func @dynamic_columns(%x: tensor<7x?xf32>, %init: tensor<?xf32>, %like: tensor<?xf32>) -> tensor<?xf32> {
+  %zero = arith.constant 0.0 : f32
+  %fill = linalg.fill ins(%zero : f32) outs(%init : tensor<?xf32>) -> tensor<?xf32>
+  %sum = linalg.generic {indexing_maps = [affine_map<(a, b) -> (a, b)>, affine_map<(a, b) -> (b)>], iterator_types = ["reduction", "parallel"]} ins(%x : tensor<7x?xf32>) outs(%fill : tensor<?xf32>) {
+  ^bb0(%i: f32, %o: f32):
+    %s = arith.addf %o, %i : f32
+    linalg.yield %s : f32
+  } -> tensor<?xf32>
+  return %sum : tensor<?xf32>
+}
+
+// -----
+
+// Between kept axes.
+// CHECK-LABEL: func.func @middle(
+// CHECK:         scf.for
+// CHECK:           scf.for {{.*}} -> (vector<8xf32>, vector<8xf32>)
+// CHECK:           vector.transfer_write {{.*}} : vector<8xf32>, tensor<3x16xf32>
+func.func @middle(%x: tensor<3x5x16xf32>, %init: tensor<3x16xf32>, %like: tensor<3x16xf32>) -> tensor<3x16xf32> {
+  %zero = arith.constant 0.0 : f32
+  %fill = linalg.fill ins(%zero : f32) outs(%init : tensor<3x16xf32>) -> tensor<3x16xf32>
+  %sum = linalg.generic {indexing_maps = [affine_map<(a, b, c) -> (a, b, c)>, affine_map<(a, b, c) -> (a, c)>], iterator_types = ["parallel", "reduction", "parallel"]} ins(%x : tensor<3x5x16xf32>) outs(%fill : tensor<3x16xf32>) {
+  ^bb0(%i: f32, %o: f32):
+    %s = arith.addf %o, %i : f32
+    linalg.yield %s : f32
+  } -> tensor<3x16xf32>
+  return %sum : tensor<3x16xf32>
+}
+
+// -----
+
+// Two groups of summed axes: rows of memory are added to one vector.
+// CHECK-LABEL: func.func @two_groups(
+// CHECK:         scf.for
+// CHECK:           scf.for {{.*}} -> (vector<8xf32>)
+// CHECK-NOT:     memref.prefetch
+func.func @two_groups(%x: tensor<5x4x8xf32>, %init: tensor<4xf32>, %like: tensor<4xf32>) -> tensor<4xf32> {
+  %zero = arith.constant 0.0 : f32
+  %fill = linalg.fill ins(%zero : f32) outs(%init : tensor<4xf32>) -> tensor<4xf32>
+  %sum = linalg.generic {indexing_maps = [affine_map<(a, b, c) -> (a, b, c)>, affine_map<(a, b, c) -> (b)>], iterator_types = ["reduction", "parallel", "reduction"]} ins(%x : tensor<5x4x8xf32>) outs(%fill : tensor<4xf32>) {
+  ^bb0(%i: f32, %o: f32):
+    %s = arith.addf %o, %i : f32
+    linalg.yield %s : f32
+  } -> tensor<4xf32>
+  return %sum : tensor<4xf32>
+}
+
+// -----
+
+// Everything: no axis is left.
+// CHECK-LABEL: func.func @all(
+// CHECK:         tensor.collapse_shape %{{.*}} {{\[}}[0, 1]] : tensor<3x4xf32> into tensor<12xf32>
+// CHECK:         tensor.insert %{{.*}} into %{{.*}}[] : tensor<f32>
+func.func @all(%x: tensor<3x4xf32>, %init: tensor<f32>, %like: tensor<f32>) -> tensor<f32> {
+  %zero = arith.constant 0.0 : f32
+  %fill = linalg.fill ins(%zero : f32) outs(%init : tensor<f32>) -> tensor<f32>
+  %sum = linalg.generic {indexing_maps = [affine_map<(a, b) -> (a, b)>, affine_map<(a, b) -> ()>], iterator_types = ["reduction", "reduction"]} ins(%x : tensor<3x4xf32>) outs(%fill : tensor<f32>) {
+  ^bb0(%i: f32, %o: f32):
+    %s = arith.addf %o, %i : f32
+    linalg.yield %s : f32
+  } -> tensor<f32>
+  return %sum : tensor<f32>
+}
+
+// -----
+
+// Half as many numbers in a vector.
+// CHECK-LABEL: func.func @f64(
+// CHECK-COUNT-4: vector.transfer_read {{.*}} vector<4xf64>
+// V128-LABEL:    func.func @f64(
+// V128:          vector.transfer_read {{.*}} vector<2xf64>
+func.func @f64(%x: tensor<2x16xf64>, %init: tensor<2xf64>, %like: tensor<2xf64>) -> tensor<2xf64> {
+  %zero = arith.constant 0.0 : f64
+  %fill = linalg.fill ins(%zero : f64) outs(%init : tensor<2xf64>) -> tensor<2xf64>
+  %sum = linalg.generic {indexing_maps = [affine_map<(a, b) -> (a, b)>, affine_map<(a, b) -> (a)>], iterator_types = ["parallel", "reduction"]} ins(%x : tensor<2x16xf64>) outs(%fill : tensor<2xf64>) {
+  ^bb0(%i: f64, %o: f64):
+    %s = arith.addf %o, %i : f64
+    linalg.yield %s : f64
+  } -> tensor<2xf64>
+  return %sum : tensor<2xf64>
+}
+
+// -----
+
+// Halves are added up in f32 and narrowed once, behind the mean.
+// CHECK-LABEL: func.func @f16(
+// CHECK:         %[[READ:.*]] = vector.transfer_read {{.*}} : tensor<2x16xf16>, vector<8xf16>
+// CHECK:         arith.extf %[[READ]] : vector<8xf16> to vector<8xf32>
+// CHECK:         arith.divf {{.*}} : vector<2xf32>
+// CHECK:         arith.truncf {{.*}} : vector<2xf32> to vector<2xf16>
+// CHECK:         vector.transfer_write {{.*}} : vector<2xf16>, tensor<2xf16>
+func.func @f16(%x: tensor<2x16xf16>, %init: tensor<2xf32>, %like: tensor<2xf16>) -> tensor<2xf16> {
+  %zero = arith.constant 0.0 : f32
+  %fill = linalg.fill ins(%zero : f32) outs(%init : tensor<2xf32>) -> tensor<2xf32>
+  %sum = linalg.generic {indexing_maps = [affine_map<(a, b) -> (a, b)>, affine_map<(a, b) -> (a)>], iterator_types = ["parallel", "reduction"]} ins(%x : tensor<2x16xf16>) outs(%fill : tensor<2xf32>) {
+  ^bb0(%i: f16, %o: f32):
+    %w = arith.extf %i : f16 to f32
+    %s = arith.addf %o, %w : f32
+    linalg.yield %s : f32
+  } -> tensor<2xf32>
+  %mean = linalg.generic {indexing_maps = [affine_map<(a) -> (a)>, affine_map<(a) -> (a)>], iterator_types = ["parallel"]} ins(%sum : tensor<2xf32>) outs(%like : tensor<2xf16>) {
+  ^bb0(%i: f32, %o: f16):
+    %c = arith.constant 16.0 : f32
+    %q = arith.divf %i, %c : f32
+    %d = arith.truncf %q : f32 to f16
+    linalg.yield %d : f16
+  } -> tensor<2xf16>
+  return %mean : tensor<2xf16>
+}
+
+// -----
+
+// CHECK-LABEL: func.func @bf16(
+// CHECK:         arith.extf {{.*}} : vector<8xbf16> to vector<8xf32>
+// CHECK:         arith.truncf {{.*}} : vector<8xf32> to vector<8xbf16>
+func.func @bf16(%x: tensor<16x8xbf16>, %init: tensor<8xf32>, %like: tensor<8xbf16>) -> tensor<8xbf16> {
+  %zero = arith.constant 0.0 : f32
+  %fill = linalg.fill ins(%zero : f32) outs(%init : tensor<8xf32>) -> tensor<8xf32>
+  %sum = linalg.generic {indexing_maps = [affine_map<(a, b) -> (a, b)>, affine_map<(a, b) -> (b)>], iterator_types = ["reduction", "parallel"]} ins(%x : tensor<16x8xbf16>) outs(%fill : tensor<8xf32>) {
+  ^bb0(%i: bf16, %o: f32):
+    %w = arith.extf %i : bf16 to f32
+    %s = arith.addf %o, %w : f32
+    linalg.yield %s : f32
+  } -> tensor<8xf32>
+  %mean = linalg.generic {indexing_maps = [affine_map<(a) -> (a)>, affine_map<(a) -> (a)>], iterator_types = ["parallel"]} ins(%sum : tensor<8xf32>) outs(%like : tensor<8xbf16>) {
+  ^bb0(%i: f32, %o: bf16):
+    %d = arith.truncf %i : f32 to bf16
+    linalg.yield %d : bf16
+  } -> tensor<8xbf16>
+  return %mean : tensor<8xbf16>
+}
+
+// -----
+
+// What is done to the elements is done to no other lane: zeros come behind it.
+// CHECK-LABEL: func.func @prologue(
+// CHECK:         %[[ONE:.*]] = vector.transfer_read {{.*}} vector<1xf32>
+// CHECK:         %[[EXP:.*]] = math.exp %[[ONE]] : vector<1xf32>
+// CHECK:         vector.insert_strided_slice %[[EXP]]
+func.func @prologue(%x: tensor<2x9xf32>, %init: tensor<2xf32>, %like: tensor<2xf32>) -> tensor<2xf32> {
+  %zero = arith.constant 0.0 : f32
+  %fill = linalg.fill ins(%zero : f32) outs(%init : tensor<2xf32>) -> tensor<2xf32>
+  %sum = linalg.generic {indexing_maps = [affine_map<(a, b) -> (a, b)>, affine_map<(a, b) -> (a)>], iterator_types = ["parallel", "reduction"]} ins(%x : tensor<2x9xf32>) outs(%fill : tensor<2xf32>) {
+  ^bb0(%i: f32, %o: f32):
+    %e = math.exp %i : f32
+    %s = arith.addf %e, %o : f32
+    linalg.yield %s : f32
+  } -> tensor<2xf32>
+  return %sum : tensor<2xf32>
+}
+
+// -----
+
+// The result's type says more than the input's.
+// CHECK-LABEL: func.func @known_result(
+// CHECK:         tensor.cast %{{.*}} : tensor<?xf32> to tensor<6xf32>
+// CHECK:         tensor.expand_shape {{.*}} : tensor<6xf32> into tensor<2x3xf32>
+func.func @known_result(%x: tensor<?x3x8xf32>, %init: tensor<2x3xf32>, %like: tensor<2x3xf32>) -> tensor<2x3xf32> {
+  %zero = arith.constant 0.0 : f32
+  %fill = linalg.fill ins(%zero : f32) outs(%init : tensor<2x3xf32>) -> tensor<2x3xf32>
+  %sum = linalg.generic {indexing_maps = [affine_map<(a, b, c) -> (a, b, c)>, affine_map<(a, b, c) -> (a, b)>], iterator_types = ["parallel", "parallel", "reduction"]} ins(%x : tensor<?x3x8xf32>) outs(%fill : tensor<2x3xf32>) {
+  ^bb0(%i: f32, %o: f32):
+    %s = arith.addf %o, %i : f32
+    linalg.yield %s : f32
+  } -> tensor<2x3xf32>
+  return %sum : tensor<2x3xf32>
+}

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// The pipelines by name and by flag, with their options written and read back.
+//
+// RUN: head-opt %S/CPU/Inputs/copy.mlir --lower-head-to-llvm-cpu | FileCheck %s
+// RUN: head-opt %S/CPU/Inputs/copy.mlir --lower-head-to-llvm-cpu="vector-bits=512 fma=true converts-f16=true" | FileCheck %s
+// RUN: mlir-opt %S/CPU/Inputs/copy.mlir --load-dialect-plugin=%plugin --load-pass-plugin=%plugin \
+// RUN:   --pass-pipeline='builtin.module(lower-head-to-llvm-cpu{vector-bits=128 fma=false})' | FileCheck %s
+// CHECK:       llvm.func @head(%{{.*}}: !llvm.ptr, %{{.*}}: i64, %{{.*}}: !llvm.ptr) -> i32
+// CHECK-NOT:   func.func
+
+// RUN: head-opt %S/CPU/Inputs/copy.mlir --dump-pass-pipeline \
+// RUN:   --pass-pipeline='builtin.module(lower-head-to-llvm-cpu{vector-bits=128 fma=false converts-f16=false})' 2>&1 >%t.first | FileCheck %s --check-prefix=DUMP
+// DUMP:        specialize-batch
+// DUMP:        fuse-elementwise
+// DUMP:        schedule-dense{fma=false vector-bits=128}
+// DUMP:        schedule-pooling{vector-bits=128}
+// DUMP:        place-scratch{stack-bytes=16384}
+// DUMP:        approximate-math{fma=false}
+// DUMP:        expand-half{f16=true}
+// DUMP:        move-bf16
+
+// What is printed runs again, and does the same.
+// RUN: head-opt %S/CPU/Inputs/copy.mlir --pass-pipeline='builtin.module(specialize-batch{sizes=4,1},schedule-pooling{vector-bits=128},schedule-dense{vector-bits=128 fma=false},place-scratch{stack-bytes=7},func.func(approximate-math{fma=false},expand-half{f16=true}))' --dump-pass-pipeline 2>&1 >%t.a | FileCheck %s --check-prefix=ROUND
+// ROUND:       specialize-batch{sizes={4,1}}
+// ROUND:       schedule-pooling{vector-bits=128}
+// ROUND:       schedule-dense{fma=false vector-bits=128}
+// ROUND:       place-scratch{stack-bytes=7}
+// ROUND:       approximate-math{fma=false}
+// ROUND:       expand-half{f16=true}
+// RUN: head-opt %S/CPU/Inputs/copy.mlir --pass-pipeline='builtin.module(specialize-batch{sizes={4,1}},schedule-pooling{vector-bits=128},schedule-dense{fma=false vector-bits=128},place-scratch{stack-bytes=7},func.func(approximate-math{fma=false},expand-half{f16=true}))' >%t.b
+// RUN: cmp %t.a %t.b
+
+
+// Options that are none.
+// RUN: not head-opt %S/CPU/Inputs/copy.mlir --lower-head-to-llvm-cpu=bits=7 2>&1 | FileCheck %s --check-prefix=OPTION
+// OPTION:      no such option bits
+// RUN: not head-opt %S/CPU/Inputs/copy.mlir --lower-head-to-llvm-cpu=vector-bits=7 2>&1 | FileCheck %s --check-prefix=BITS
+// BITS:        error: schedule-dense: vector-bits is 7; give 128, 256 or 512
+
+// A model without a head.
+// RUN: not head-opt %S/CPU/Inputs/copy.mlir --lower-head-to-linalg=name=f 2>&1 | FileCheck %s --check-prefix=NOHEAD
+// NOHEAD:      error: the model has no head
