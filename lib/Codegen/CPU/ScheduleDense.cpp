@@ -247,6 +247,7 @@ private:
                      int64_t tileColumns, int64_t valid, Value dest);
   Value schedulePanel(Value panel, Value firstColumn, int64_t width,
                       int64_t valid, Value dest);
+  Value widenRows();
   Value widen(Value value);
   Value finish(Value sums, Value row, Value column);
 
@@ -256,7 +257,8 @@ private:
   int64_t lanes;
   bool fma;
   int64_t registers;
-  Value weight;
+  /// The left side, and the packed constant.
+  Value rows, weight;
 };
 
 } // namespace
@@ -311,9 +313,9 @@ Value Scheduler::scheduleTile(Value firstRow, int64_t numRows, Value panel,
                               Value firstColumn, int64_t width, Index inPanel,
                               int64_t tileColumns, int64_t valid, Value dest) {
   int64_t vectors = tileColumns / lanes;
-  SmallVector<Value> rows;
+  SmallVector<Value> rowIndices;
   for (int64_t r = 0; r != numRows; ++r)
-    rows.push_back(b.materialize(b.add(firstRow, b.getIndexAttr(r))));
+    rowIndices.push_back(b.materialize(b.add(firstRow, b.getIndexAttr(r))));
   Value start = b.materialize(b.add(panel, inPanel));
   Index inResult = b.add(firstColumn, inPanel);
   VectorLoops::Carried sums(numRows * vectors,
@@ -328,8 +330,8 @@ Value Scheduler::scheduleTile(Value firstRow, int64_t numRows, Value panel,
               weight, {b.materialize(b.add(at, b.getIndexAttr(v * lanes)))},
               lanes)));
         for (int64_t r = 0; r != numRows; ++r) {
-          Value x = widen(
-              tensor::ExtractOp::create(b, dense.rows, ValueRange{rows[r], k}));
+          Value x =
+              tensor::ExtractOp::create(b, rows, ValueRange{rowIndices[r], k});
           Value all = vector::BroadcastOp::create(b, w[0].getType(), x);
           for (int64_t v = 0; v != vectors; ++v) {
             Value &sum = carried[r * vectors + v];
@@ -353,7 +355,8 @@ Value Scheduler::scheduleTile(Value firstRow, int64_t numRows, Value panel,
         sum = vector::ExtractStridedSliceOp::create(b, sum, int64_t(0), count,
                                                     int64_t(1));
       Value column = b.materialize(b.add(inResult, b.getIndexAttr(offset)));
-      dest = b.store(finish(sum, rows[r], column), dest, {rows[r], column});
+      dest = b.store(finish(sum, rowIndices[r], column), dest,
+                     {rowIndices[r], column});
     }
   return dest;
 }
@@ -388,8 +391,33 @@ Value Scheduler::schedulePanel(Value panel, Value firstColumn, int64_t width,
       })[0];
 }
 
+/// The rows in the type of the accumulators, so that an element is widened once
+/// and not for each panel.
+Value Scheduler::widenRows() {
+  if (getElementTypeOrSelf(dense.rows.getType()) == accumulatorType)
+    return dense.rows;
+  Value wide = tensor::EmptyOp::create(
+      b, ArrayRef<int64_t>{dense.numRows, dense.inner}, accumulatorType);
+  int64_t whole = dense.inner / lanes * lanes;
+  auto convert = [&](int64_t from, int64_t to, int64_t count, Value row,
+                     VectorLoops::Carried inner) {
+    return b.loop(
+        b.getIndexAttr(from), b.getIndexAttr(to), count, inner,
+        [&](Value k, VectorLoops::Carried into) -> VectorLoops::Carried {
+          Value read = b.load(dense.rows, {row, k}, count);
+          return {b.store(widen(read), into[0], {row, k})};
+        });
+  };
+  return b.loop(b.getIndexAttr(0), b.getIndexAttr(dense.numRows), 1, {wide},
+                [&](Value row, VectorLoops::Carried inner) {
+                  inner = convert(0, whole, lanes, row, inner);
+                  return convert(whole, dense.inner, 1, row, inner);
+                })[0];
+}
+
 Value Scheduler::schedule(TypedAttr packed) {
   weight = arith::ConstantOp::create(b, packed);
+  rows = widenRows();
   auto type = cast<RankedTensorType>(dense.getRoot()->getResult(0).getType());
   Value dest =
       tensor::EmptyOp::create(b, type.getShape(), type.getElementType());
