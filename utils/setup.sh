@@ -23,6 +23,9 @@ PACKAGES=(
   libprotobuf-dev protobuf-compiler
   ccache clang-format-22 clang-tidy-22
   ca-certificates git
+  # Tests run compiled heads on emulated processors.
+  qemu-user gcc-aarch64-linux-gnu libc6-dev-arm64-cross libomp5
+  libbenchmark-dev
 )
 
 REQUIREMENTS="$ROOT/utils/requirements.txt"

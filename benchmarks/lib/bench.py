@@ -29,6 +29,7 @@ ENTERED = "HEADOPT_BENCH_ENTERED"
 BATCH_SECONDS = 0.002
 BATCHES = 10
 READ_BATCHES = 5
+EMPTY_BATCHES = 3
 # Behind a flush a batch is one call, and most of the time goes into flushing.
 FLUSHED_CALLS = 15
 # What one entrant may take of a round. At least three batches, all the same.
@@ -156,7 +157,8 @@ class Timed:
         self.entrant, self.entry = entrant, None
         self.trouble, self.samples = "", []
         self.iterations = self.batches = 1
-        self.fixed = 0.0  # what calling it costs, with nothing to do
+        self.empty = None  # Timed too: a peer with nothing to do
+        self.empty_samples = []
 
     @property
     def name(self):
@@ -167,9 +169,24 @@ class Timed:
         return statistics.median(self.samples) if self.samples else math.nan
 
     @property
+    def fixed(self):
+        """What calling it costs, with nothing to do."""
+        samples = self.empty_samples
+        return statistics.median(samples) if samples else 0.0
+
+    @property
     def net(self):
         """The median without the fixed cost; never less than a tenth of it."""
         return max(self.median - self.fixed, self.median / 10)
+
+    def take_turn(self):
+        # The first batch finds the caches as somebody else left them.
+        _, *samples = self.entry.time(self.iterations, self.batches + 1)
+        self.samples += samples
+        if self.empty is not None:
+            entry, iterations = self.empty.entry, self.empty.iterations
+            _, *samples = entry.time(iterations, EMPTY_BATCHES + 1)
+            self.empty_samples += samples
 
     @property
     def spread(self):
@@ -185,6 +202,7 @@ class Timed:
         return {
             "median_us": self.median * 1e6,
             "net_us": self.net * 1e6,
+            "empty_us": self.fixed * 1e6,
             "best_us": min(self.samples) * 1e6,
             "spread": none_for_nan(self.spread),
             "samples": len(self.samples),
@@ -221,7 +239,8 @@ def check(timed, case, features):
         timed.trouble = f"wrong by {error:.2g}"
 
 
-def run_case(case, entrants, inputs, args):
+def start(case, entrants, inputs):
+    """Everybody, ready to run the case or with the reason why not."""
     from entrants import Unable
 
     buffers = inputs.take(case)
@@ -235,16 +254,19 @@ def run_case(case, entrants, inputs, args):
         check(timed, case, buffers[0])
         if not timed.trouble:
             calibrate(timed, case)
+    return everybody
+
+
+def run_case(case, entrants, inputs, empties, args):
+    everybody = start(case, entrants, inputs)
+    for timed in everybody:
+        timed.empty = empties.get((timed.name, case.mode))
     running = [timed for timed in everybody if not timed.trouble]
     for turn in range(args.repeats):
         # Nobody always follows the same one.
         shift = turn % max(1, len(running))
         for timed in running[shift:] + running[:shift]:
-            # The first batch finds the caches as somebody else left them.
-            first, *samples = timed.entry.time(
-                timed.iterations, timed.batches + 1
-            )
-            timed.samples += samples
+            timed.take_turn()
             if args.threads > 1 and timed.entrant.counts:
                 time.sleep(PAUSE_SECONDS)
     for timed in everybody:
@@ -254,19 +276,18 @@ def run_case(case, entrants, inputs, args):
     return everybody
 
 
-def fixed_costs(entrants, inputs, args, modes):
-    """What each peer takes for a model with nothing to do, by mode."""
+def start_empty(entrants, inputs, modes):
+    """Each peer with a model that has nothing to do, by mode."""
     from cases import EmptyCase
 
     peers = [entrant for entrant in entrants if entrant.peer]
-    costs = {}
+    empties = {}
     for mode in modes:
-        case = EmptyCase(mode=mode)
-        for timed in run_case(case, peers, inputs, args):
+        for timed in start(EmptyCase(mode=mode), peers, inputs):
             if timed.trouble:
                 fail(f"{timed.name}: empty model: {timed.trouble}")
-            costs[timed.name, mode] = timed.median
-    return costs
+            empties[timed.name, mode] = timed
+    return empties
 
 
 # --- Printing -------------------------------------------------------------------
@@ -315,10 +336,8 @@ def print_machine(entrants, args):
 class Row:
     """A case and what everybody took for it."""
 
-    def __init__(self, case, everybody, costs, load):
+    def __init__(self, case, everybody, load):
         self.case, self.load = case, load
-        for timed in everybody:
-            timed.fixed = costs.get((timed.name, case.mode), 0.0)
         self.ours = next(
             (t for t in everybody if t.entrant.counts and not t.entrant.peer),
             None,
@@ -446,6 +465,20 @@ def print_summary(rows):
              "raw", "worst", "cases behind"], table)  # fmt: skip
 
 
+def print_empty(rows):
+    """What the peers took for nothing: the medians over all cases."""
+    costs = {}
+    for row in rows:
+        for timed in row.peers:
+            if not timed.trouble:
+                key = f"{timed.name}, {row.case.mode}"
+                costs.setdefault(key, []).append(timed.fixed)
+    if costs:
+        print("An empty model, us: " + "; ".join(
+            f"{key} {number(statistics.median(values) * 1e6)}"
+            for key, values in costs.items()) + ".\n", flush=True)  # fmt: skip
+
+
 # --- The whole ------------------------------------------------------------------
 
 
@@ -483,22 +516,18 @@ def main(args, all_cases):
         ]
     print_machine(entrants, args)
     modes = list(dict.fromkeys(case.mode for case in cases))
-    costs = fixed_costs(entrants, inputs, args, modes)
-    if costs:
-        print("Empty model, us: " + "; ".join(
-            f"{name} {mode} {number(cost * 1e6)}"
-            for (name, mode), cost in costs.items()) + ".\n", flush=True)  # fmt: skip
+    empties = start_empty(entrants, inputs, modes)
     rows = []
     for index, case in enumerate(cases, 1):
         note(f"[{index}/{len(cases)}] {case.label}")
         load = os.getloadavg()[0]
-        rows.append(
-            Row(case, run_case(case, entrants, inputs, args), costs, load)
-        )
+        everybody = run_case(case, entrants, inputs, empties, args)
+        rows.append(Row(case, everybody, load))
         if args.json:
-            write_json(args, costs, rows)
+            write_json(args, rows)
     print_table(headings(rows), [row.cells() for row in rows], left=2)
     print_summary(rows)
+    print_empty(rows)
     troubles = {
         f"{t.name}: {row.case.layout} {row.case.type}: {t.trouble}"
         for row in rows
@@ -510,11 +539,10 @@ def main(args, all_cases):
     return 0
 
 
-def write_json(args, costs, rows):
+def write_json(args, rows):
     record = {
         "threads": args.threads,
         "repeats": args.repeats,
-        "empty_us": {f"{n} {m}": c * 1e6 for (n, m), c in costs.items()},
         "cases": [row.record() for row in rows],
     }
     args.json.write_text(json.dumps(record, indent=1) + "\n", "utf-8")

@@ -223,8 +223,20 @@ std::string Check::run() const {
               return "cannot be lowered: " + layer->unsupported;
             return checkDense(layer->weight->get());
           })
+          .Case([&](onnx::LayerNormalizationOp) -> std::string {
+            return checkConstants(operands.drop_front(), "parameters");
+          })
+          .Case([&](onnx::PReluOp) -> std::string {
+            std::optional<int64_t> opset = onnx::getOpsetVersion(op);
+            return opset && *opset < 7 ? "broadcasts as old opsets did" : "";
+          })
           .Case<onnx::QuantizeLinearOp, onnx::DequantizeLinearOp>(
               [&](Operation *) -> std::string {
+                Type read = facts.get(operands[0]).elementType;
+                if (isa<onnx::QuantizeLinearOp>(op) && read &&
+                    (read.isF16() || read.isBF16()))
+                  return "quantises 16-bit numbers, which opsets round "
+                         "differently";
                 auto block = op->getAttrOfType<IntegerAttr>("block_size");
                 if (block && block.getInt() != 0)
                   return "has a scale for each block";

@@ -41,8 +41,9 @@
 using namespace mlir;
 using namespace headopt;
 
-void headopt::buildBatchPipeline(OpPassManager &pm) {
-  pm.addPass(createSpecializeBatch());
+void headopt::buildBatchPipeline(OpPassManager &pm,
+                                 const SpecializeBatchOptions &options) {
+  pm.addPass(createSpecializeBatch(options));
   pm.addPass(createCanonicalizerPass());
   pm.addPass(createCSEPass());
   pm.addNestedPass<func::FuncOp>(createFuseElementwise());
@@ -58,7 +59,7 @@ void headopt::buildCPUPipeline(OpPassManager &pm,
   pm.addPass(createScheduleDense(dense, std::move(packed)));
   SchedulePoolingOptions pooling;
   pooling.vectorBits = options.vectorBits;
-  pm.addNestedPass<func::FuncOp>(createSchedulePooling(pooling));
+  pm.addPass(createSchedulePooling(pooling));
   pm.addPass(createCanonicalizerPass());
   pm.addPass(createCSEPass());
 
@@ -86,6 +87,10 @@ void headopt::buildCPUPipeline(OpPassManager &pm,
 
   pm.addPass(memref::createExpandStridedMetadataPass());
   pm.addPass(createLowerAffinePass());
+  pm.addPass(createConvertSCFToOpenMPPass());
+  // Takes away the scopes that the conversion leaves, which the next one does
+  // not take.
+  pm.addPass(createCanonicalizerPass());
   pm.addPass(createSCFToControlFlowPass());
   pm.addPass(createConvertMathToLLVMPass());
   // What LLVM has no intrinsic for, such as erf of f64.
@@ -99,6 +104,7 @@ void headopt::buildCPUPipeline(OpPassManager &pm,
   pm.addPass(createUBToLLVMConversionPass());
   pm.addPass(createConvertControlFlowToLLVMPass());
   pm.addPass(createConvertFuncToLLVMPass());
+  pm.addPass(createConvertOpenMPToLLVMPass());
   pm.addPass(createReconcileUnrealizedCastsPass());
   pm.addPass(createMoveBF16());
   pm.addPass(createCanonicalizerPass());
@@ -138,21 +144,26 @@ void headopt::buildHeadToLinalgPipeline(OpPassManager &pm,
 static Attribute getSignature(func::FuncOp head) {
   auto features = dyn_cast<RankedTensorType>(head.getArgumentTypes().front());
   auto output = dyn_cast<RankedTensorType>(head.getResultTypes().front());
-  if (!features || !output ||
-      features.getElementType() != output.getElementType())
+  if (!features || !output)
+    return nullptr;
+  auto getElement = [](Type type) -> std::optional<Element> {
+    if (type.isF16())
+      return Element::F16;
+    if (type.isBF16())
+      return Element::BF16;
+    if (type.isF32())
+      return Element::F32;
+    if (type.isF64())
+      return Element::F64;
+    return std::nullopt;
+  };
+  std::optional<Element> element = getElement(features.getElementType());
+  std::optional<Element> outputElement = getElement(output.getElementType());
+  if (!element || !outputElement)
     return nullptr;
   HeadSignature signature;
-  Type element = features.getElementType();
-  if (element.isF16())
-    signature.element = Element::F16;
-  else if (element.isBF16())
-    signature.element = Element::BF16;
-  else if (element.isF32())
-    signature.element = Element::F32;
-  else if (element.isF64())
-    signature.element = Element::F64;
-  else
-    return nullptr;
+  signature.element = *element;
+  signature.outputElement = *outputElement;
   auto append = [](SmallVector<int64_t> &extents, RankedTensorType type) {
     for (int64_t extent : type.getShape())
       extents.push_back(ShapedType::isDynamic(extent) ? HeadSignature::kDynamic
@@ -164,7 +175,8 @@ static Attribute getSignature(func::FuncOp head) {
 }
 
 SmallVector<OwningOpRef<ModuleOp>>
-headopt::lowerHeadToLLVM(ModuleOp module, ArrayRef<VectorUnit> units) {
+headopt::lowerHeadToLLVM(ModuleOp module, ArrayRef<VectorUnit> units,
+                         const SpecializeBatchOptions &batch) {
   auto functions = llvm::to_vector(module.getOps<func::FuncOp>());
   if (functions.size() != 1 || functions[0].getNumArguments() != 1 ||
       functions[0].getNumResults() != 1) {
@@ -175,17 +187,17 @@ headopt::lowerHeadToLLVM(ModuleOp module, ArrayRef<VectorUnit> units) {
   Attribute signature = getSignature(functions[0]);
   if (!signature) {
     functions[0].emitError(
-        "the feature map and the head's result must both be of float16, "
-        "bfloat16, float or double; their types are ")
+        "the feature map and the head's result must be of float16, bfloat16, "
+        "float or double; their types are ")
         << functions[0].getArgumentTypes().front() << " and "
         << functions[0].getResultTypes().front();
     return {};
   }
   functions[0]->setAttr(kSignatureAttr, signature);
 
-  PassManager batch(module.getContext());
-  buildBatchPipeline(batch);
-  if (failed(batch.run(module)))
+  PassManager shared(module.getContext());
+  buildBatchPipeline(shared, batch);
+  if (failed(shared.run(module)))
     return {};
   auto packed = std::make_shared<PackedWeights>();
   SmallVector<OwningOpRef<ModuleOp>> lowered;
@@ -212,7 +224,9 @@ void headopt::registerHeadOptPipelines() {
       "lower-head-to-llvm-cpu",
       "Lower one function on tensors (linalg) to the LLVM dialect for a CPU",
       [](OpPassManager &pm, const CPUPipelineOptions &options) {
-        buildBatchPipeline(pm);
+        SpecializeBatchOptions batch;
+        batch.openmp = options.openmp;
+        buildBatchPipeline(pm, batch);
         buildCPUPipeline(pm, options);
       });
 }

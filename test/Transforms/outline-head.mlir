@@ -266,3 +266,43 @@ module {
     return %y : tensor<?x1xf32>
   }
 }
+
+// -----
+
+// A normalisation over features, as ConvNeXt has it, is part of the head.
+// CHECK-LABEL: func.func @head
+// CHECK:         onnx.GlobalAveragePool
+// CHECK:         onnx.LayerNormalization
+// CHECK:         onnx.Gemm
+module attributes {onnx.model = {ir_version = 8 : i64, opset_imports = [{domain = "", version = 17 : i64}]}} {
+  func.func @convnext(%x: tensor<?x4x7x7xf32>) -> tensor<?x1xf32> {
+    %s = onnx.initializer "s" dense<[1.0, 2.0, 3.0, 4.0]> : tensor<4xf32> -> tensor<4xf32>
+    %w = onnx.initializer "w" dense<[[1.0], [2.0], [3.0], [4.0]]> : tensor<4x1xf32> -> tensor<4x1xf32>
+    %c = onnx.Relu(%x) : (tensor<?x4x7x7xf32>) -> tensor<?x4x7x7xf32>
+    %p = onnx.GlobalAveragePool(%c) : (tensor<?x4x7x7xf32>) -> tensor<?x4x1x1xf32>
+    %f = onnx.Flatten(%p) {axis = 1 : i64} : (tensor<?x4x1x1xf32>) -> tensor<?x4xf32>
+    %n = onnx.LayerNormalization(%f, %s) : (tensor<?x4xf32>, tensor<4xf32>) -> tensor<?x4xf32>
+    %y = onnx.Gemm(%n, %w) : (tensor<?x4xf32>, tensor<4x1xf32>) -> tensor<?x1xf32>
+    return %y : tensor<?x1xf32>
+  }
+}
+
+// -----
+
+// Before opset 7 the slope is broadcast as it is not now: the head ends before.
+// CHECK-LABEL: func.func @head
+// CHECK:         %[[Y:.*]] = onnx.Gemm
+// CHECK-NEXT:    return %[[Y]]
+module attributes {onnx.model = {ir_version = 3 : i64, opset_imports = [{domain = "", version = 6 : i64}]}} {
+  func.func @prelu(%x: tensor<?x2x7x7xf32>) -> tensor<?x2xf32> {
+    %s = onnx.initializer "s" dense<0.5> : tensor<2xf32> -> tensor<2xf32>
+    %w = onnx.initializer "w" dense<[[1.0, 2.0], [3.0, 4.0]]> : tensor<2x2xf32> -> tensor<2x2xf32>
+    %b = onnx.initializer "b" dense<0.0> : tensor<2xf32> -> tensor<2xf32>
+    %c = onnx.Relu(%x) : (tensor<?x2x7x7xf32>) -> tensor<?x2x7x7xf32>
+    %p = onnx.GlobalAveragePool(%c) : (tensor<?x2x7x7xf32>) -> tensor<?x2x1x1xf32>
+    %f = onnx.Flatten(%p) {axis = 1 : i64} : (tensor<?x2x1x1xf32>) -> tensor<?x2xf32>
+    %y = onnx.Gemm(%f, %w, %b) : (tensor<?x2xf32>, tensor<2x2xf32>, tensor<2xf32>) -> tensor<?x2xf32>
+    %r = onnx.PRelu(%y, %s) : (tensor<?x2xf32>, tensor<2xf32>) -> tensor<?x2xf32>
+    return %r : tensor<?x2xf32>
+  }
+}

@@ -216,7 +216,9 @@ llvm::Error Codegen::runOnONNX(ModuleOp module, bool constantInitializers) {
   }
   SmallVector<OwningOpRef<ModuleOp>> lowered;
   if (llvm::Error failed = collectError(module.getContext(), [&] {
-        lowered = lowerHeadToLLVM(module, units);
+        SpecializeBatchOptions batch;
+        batch.openmp = options.threads == Threads::OpenMP;
+        lowered = lowerHeadToLLVM(module, units, batch);
         return !lowered.empty();
       }))
     return ofInput(std::move(failed));
@@ -253,6 +255,9 @@ static llvm::Error renameEntry(ModuleOp module, StringRef name) {
 llvm::Error Codegen::runOnLLVM(ModuleOp module) {
   if (kind == CodegenKind::Linalg)
     return ofInput(error("--emit=linalg is for ONNX models"));
+  if (options.threads != Threads::None)
+    return ofInput(error("--threads is for ONNX models; a module in the LLVM "
+                         "dialect says itself what runs in parallel"));
   if (!options.name.empty())
     if (llvm::Error failed = renameEntry(module, options.name))
       return ofInput(std::move(failed));

@@ -19,10 +19,11 @@ def SpecializeBatch : Pass<"specialize-batch", "::mlir::ModuleOp"> {
 
     * a function for each size of `sizes`, of tensors with that static batch,
       between two memrefs;
+    * a function that calls them for a range of samples, one block after another,
+      the largest first;
     * the entry point under the function's name, with the C interface
       `int32_t NAME(const T *features, int64_t batch, [int64_t extent...,]
-      T *output)`, that calls them for one block of the batch after another, the
-      largest first.
+      T *output)`.
 
     So every kernel has a static batch, and what it keeps between two layers has
     a bounded size that does not depend on the batch:
@@ -34,6 +35,7 @@ def SpecializeBatch : Pass<"specialize-batch", "::mlir::ModuleOp"> {
     ```mlir
     func.func private @head.block8(%x: memref<8x512x7x7xf32>, %y: memref<8x512xf32>)
     func.func private @head.block1(%x: memref<1x512x7x7xf32>, %y: memref<1x512xf32>)
+    func.func private @head.range(%features: memref<1xi8>, %output: memref<1xi8>, %first: index, %last: index)
     func.func @head(%features: memref<1xi8>, %batch: i64, %output: memref<1xi8>) -> i32
     ```
     A tensor of fixed batch gets one function of that size. The entry point
@@ -50,6 +52,11 @@ def SpecializeBatch : Pass<"specialize-batch", "::mlir::ModuleOp"> {
     ListOption<"sizes", "sizes", "int64_t",
                "Batches that get a function of their own, largest first, down "
                "to 1 (default: 32,8,4,2,1)">,
+    Option<"openmp", "openmp", "bool", /*default=*/"false",
+           "Share the samples of a batch that is not fixed out among OpenMP's "
+           "threads">,
+    Option<"parallelBytes", "parallel-bytes", "int64_t", /*default=*/"1 << 20",
+           "What must be read before more than one thread does it">,
   ];
 }
 
@@ -65,7 +72,7 @@ def FuseElementwise : Pass<"fuse-elementwise", "::mlir::func::FuncOp"> {
                            "::mlir::tensor::TensorDialect"];
 }
 
-def SchedulePooling : Pass<"schedule-pooling", "::mlir::func::FuncOp"> {
+def SchedulePooling : Pass<"schedule-pooling", "::mlir::ModuleOp"> {
   let summary = "Vectorise sums and means over axes of a tensor for a CPU";
   let description = [{
     Rewrites a `linalg` operation on tensors that sums over one or more axes,
@@ -84,6 +91,9 @@ def SchedulePooling : Pass<"schedule-pooling", "::mlir::func::FuncOp"> {
     already added are replaced by zero. Each element of the result is computed
     by the same operations wherever it lies, so that a sample's result does not
     depend on its neighbours.
+
+    Reductions that are left alone get a remark (category `schedule-pooling`) that
+    says why.
   }];
   let dependentDialects = [
     "::mlir::arith::ArithDialect", "::mlir::bufferization::BufferizationDialect",
@@ -106,6 +116,9 @@ def ScheduleDense : Pass<"schedule-dense", "::mlir::ModuleOp"> {
     result stays in registers for the whole inner extent. Every element is one
     chain of multiplications and additions in order of the inner index, so that
     a row's result does not depend on how many rows there are.
+
+    Products that are left alone get a remark (category `schedule-dense`) that
+    says why.
   }];
   let dependentDialects = [
     "::mlir::arith::ArithDialect", "::mlir::LLVM::LLVMDialect",

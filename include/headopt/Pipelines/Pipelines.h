@@ -24,6 +24,9 @@ struct CPUPipelineOptions : mlir::PassPipelineOptions<CPUPipelineOptions> {
   Option<bool> fma{*this, "fma",
                    llvm::cl::desc("There are fused multiply-add instructions"),
                    llvm::cl::init(true)};
+  Option<bool> openmp{*this, "openmp",
+                      llvm::cl::desc("Share samples out among threads"),
+                      llvm::cl::init(false)};
   Option<bool> convertsF16{
       *this, "converts-f16",
       llvm::cl::desc("There are instructions between f16 and f32"),
@@ -32,7 +35,8 @@ struct CPUPipelineOptions : mlir::PassPipelineOptions<CPUPipelineOptions> {
 
 /// From one function on tensors, in linalg, to one in linalg with the C
 /// interface, and kernels for blocks of the batch. Independent of the target.
-void buildBatchPipeline(mlir::OpPassManager &pm);
+void buildBatchPipeline(mlir::OpPassManager &pm,
+                        const SpecializeBatchOptions &options);
 
 /// From linalg on tensors to the LLVM dialect. `packed` is shared between the
 /// targets of one head (createScheduleDense).
@@ -59,7 +63,8 @@ void buildHeadToLinalgPipeline(mlir::OpPassManager &pm,
 /// dialect, once for each of `units`; the functions carry their signature
 /// (Target/Native). Empty after an error, which was emitted.
 llvm::SmallVector<mlir::OwningOpRef<mlir::ModuleOp>>
-lowerHeadToLLVM(mlir::ModuleOp module, llvm::ArrayRef<VectorUnit> units);
+lowerHeadToLLVM(mlir::ModuleOp module, llvm::ArrayRef<VectorUnit> units,
+                const SpecializeBatchOptions &batch);
 
 /// Registers `lower-head-to-linalg` and `lower-head-to-llvm-cpu`, which is the
 /// batch pipeline and then the CPU pipeline.

@@ -48,8 +48,9 @@ struct PlaceScratch final : headopt::impl::PlaceScratchBase<PlaceScratch> {
     WalkResult result = module.walk([&](memref::AllocOp op) {
       auto function = dyn_cast<func::FuncOp>(op->getParentOp());
       if (!function || !op.getType().hasStaticShape()) {
-        op.emitError("place-scratch: needs buffers of static size outside of "
-                     "loops");
+        op.emitError("place-scratch: the size of an intermediate result is not "
+                     "known, or it is made in a loop; give the model static "
+                     "shapes");
         return WalkResult::interrupt();
       }
       if (!isPlain(op)) {

@@ -27,6 +27,7 @@
 #include "mlir/IR/AsmState.h"
 #include "mlir/IR/DialectResourceBlobManager.h"
 #include "mlir/IR/Matchers.h"
+#include "mlir/IR/Remarks.h"
 
 namespace headopt {
 #define GEN_PASS_DEF_SCHEDULEDENSE
@@ -242,7 +243,7 @@ public:
 
 private:
   Value scheduleTile(Value firstRow, int64_t numRows, Value panel,
-                     Value firstColumn, int64_t width, int64_t inPanel,
+                     Value firstColumn, int64_t width, Index inPanel,
                      int64_t tileColumns, int64_t valid, Value dest);
   Value schedulePanel(Value panel, Value firstColumn, int64_t width,
                       int64_t valid, Value dest);
@@ -305,15 +306,16 @@ Value Scheduler::finish(Value sums, Value row, Value column) {
 }
 
 /// `numRows` rows by `tileColumns` columns, which start at `inPanel` in a panel
-/// of `width`; the panel has `valid` columns that exist.
+/// of `width`; the first `valid` of them exist.
 Value Scheduler::scheduleTile(Value firstRow, int64_t numRows, Value panel,
-                              Value firstColumn, int64_t width, int64_t inPanel,
+                              Value firstColumn, int64_t width, Index inPanel,
                               int64_t tileColumns, int64_t valid, Value dest) {
   int64_t vectors = tileColumns / lanes;
   SmallVector<Value> rows;
   for (int64_t r = 0; r != numRows; ++r)
     rows.push_back(b.materialize(b.add(firstRow, b.getIndexAttr(r))));
-  Value start = b.materialize(b.add(panel, b.getIndexAttr(inPanel)));
+  Value start = b.materialize(b.add(panel, inPanel));
+  Index inResult = b.add(firstColumn, inPanel);
   VectorLoops::Carried sums(numRows * vectors,
                             b.splat(accumulatorType, lanes, 0));
   sums = b.loop(
@@ -342,7 +344,7 @@ Value Scheduler::scheduleTile(Value firstRow, int64_t numRows, Value panel,
       });
   for (int64_t r = 0; r != numRows; ++r)
     for (int64_t v = 0; v != vectors; ++v) {
-      int64_t offset = inPanel + v * lanes;
+      int64_t offset = v * lanes;
       int64_t count = std::min(lanes, valid - offset);
       if (count <= 0)
         continue;
@@ -350,7 +352,7 @@ Value Scheduler::scheduleTile(Value firstRow, int64_t numRows, Value panel,
       if (count < lanes)
         sum = vector::ExtractStridedSliceOp::create(b, sum, int64_t(0), count,
                                                     int64_t(1));
-      Value column = b.materialize(b.add(firstColumn, b.getIndexAttr(offset)));
+      Value column = b.materialize(b.add(inResult, b.getIndexAttr(offset)));
       dest = b.store(finish(sum, rows[r], column), dest, {rows[r], column});
     }
   return dest;
@@ -369,12 +371,20 @@ Value Scheduler::schedulePanel(Value panel, Value firstColumn, int64_t width,
     --tile;
   return b.loop(
       b.getIndexAttr(0), b.getIndexAttr(dense.numRows), height, {dest},
-      [&](Value row, VectorLoops::Carried inner) -> VectorLoops::Carried {
-        Value result = inner[0];
-        for (int64_t at = 0; at < std::min(width, valid); at += tile)
-          result = scheduleTile(row, height, panel, firstColumn, width, at,
-                                tile, valid, result);
-        return {result};
+      [&](Value row, VectorLoops::Carried inner) {
+        // Tiles that lie in the result as a whole, and one that may not.
+        int64_t whole = std::min(width, valid / tile * tile);
+        inner = b.loop(
+            b.getIndexAttr(0), b.getIndexAttr(whole), tile, inner,
+            [&](Value at, VectorLoops::Carried tiles) -> VectorLoops::Carried {
+              return {scheduleTile(row, height, panel, firstColumn, width, at,
+                                   tile, tile, tiles[0])};
+            });
+        if (whole < std::min(width, valid))
+          inner[0] = scheduleTile(row, height, panel, firstColumn, width,
+                                  b.getIndexAttr(whole), tile, valid - whole,
+                                  inner[0]);
+        return inner;
       })[0];
 }
 
@@ -424,8 +434,14 @@ struct ScheduleDense final : headopt::impl::ScheduleDenseBase<ScheduleDense> {
         continue;
       StringRef whyNot;
       FailureOr<Dense> dense = matchDense(op, whyNot);
-      if (failed(dense))
+      if (failed(dense)) {
+        if (linalg::isaContractionOpInterface(op))
+          remark::missed(
+              op->getLoc(),
+              remark::RemarkOpts::name("Dense").category("schedule-dense"))
+              << remark::reason("{0}", whyNot.str());
         continue;
+      }
       TypedAttr &weight =
           (*packed)[{dense->weight.getValue(), dense->transposed}];
       if (!weight)

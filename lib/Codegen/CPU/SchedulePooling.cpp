@@ -19,6 +19,7 @@
 #include "mlir/Dialect/UB/IR/UBOps.h"
 #include "mlir/Dialect/Utils/StaticValueUtils.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "mlir/IR/Remarks.h"
 #include "llvm/Support/MathExtras.h"
 
 namespace headopt {
@@ -38,7 +39,7 @@ constexpr int64_t kShortRowVectors = 8;
 constexpr int64_t kRowsTogether = 2;
 /// How far ahead short rows are fetched: what brings them from the last cache
 /// level or from memory, and costs little where they are closer.
-constexpr int64_t kPrefetchBytes = 4096;
+constexpr int64_t kPrefetchBytes = 8192;
 constexpr int64_t kLineBytes = 64;
 /// Accumulators of a long row: enough to hide the latency of an addition.
 constexpr int64_t kRowAccumulators = 4;
@@ -61,6 +62,7 @@ public:
   Scheduler(VectorLoops &b, PoolingReduction reduction, int64_t vectorBits)
       : b(b), pooling(std::move(reduction)),
         accumulatorType(pooling.getAccumulatorType()),
+        elementBytes(pooling.getInputType().getElementTypeBitWidth() / 8),
         maxLanes(vectorBits / accumulatorType.getWidth()) {}
 
   /// The value that replaces the reduction's result.
@@ -85,7 +87,7 @@ private:
   Carried sumLongRow(Carried sums);
   Value sumAcross(Value x, Value y);
   Value addNeighbours(Value x, Value y, int64_t segment);
-  void prefetchRows(Value row, int64_t length);
+  void prefetch(Value last, int64_t bytes);
   Value getPiece(int64_t from, int64_t count);
   Value getLastLanes(Index length, Index rest);
   Value scheduleColumns(Value dest);
@@ -97,6 +99,7 @@ private:
   VectorLoops &b;
   PoolingReduction pooling;
   FloatType accumulatorType;
+  int64_t elementBytes;
   int64_t maxLanes;
   /// Of the vectors in use.
   int64_t lanes = 1;
@@ -212,10 +215,10 @@ Value Scheduler::sumAcross(Value x, Value y) {
   return sums;
 }
 
-/// Asks for the rows that will be read a little later than `row`.
-void Scheduler::prefetchRows(Value row, int64_t length) {
-  int64_t elementBytes = pooling.getInputType().getElementTypeBitWidth() / 8;
-  int64_t rowBytes = length * elementBytes;
+/// Asks for `bytes` bytes that will be read a little later than what is at
+/// `last` of the current row. What follows in memory, whatever its row: indices
+/// beyond an extent only say how far away it is.
+void Scheduler::prefetch(Value last, int64_t bytes) {
   auto type = cast<RankedTensorType>(input.getType());
   auto layout = StridedLayoutAttr::get(
       b.getContext(), ShapedType::kDynamic,
@@ -223,13 +226,11 @@ void Scheduler::prefetchRows(Value row, int64_t length) {
   Value buffer = bufferization::ToBufferOp::create(
       b, MemRefType::get(type.getShape(), type.getElementType(), layout), input,
       /*read_only=*/true);
-  Value ahead = b.materialize(
-      b.add(row, b.getIndexAttr(llvm::divideCeil(kPrefetchBytes, rowBytes))));
-  for (int64_t byte = 0; byte < kRowsTogether * rowBytes; byte += kLineBytes) {
-    SmallVector<Value> at = getInputIndices(b.constant(byte / elementBytes));
-    at[at.size() - 2] = ahead;
-    memref::PrefetchOp::create(b, buffer, at, /*isWrite=*/false,
-                               /*localityHint=*/3, /*isDataCache=*/true);
+  for (int64_t byte = 0; byte < bytes; byte += kLineBytes) {
+    Index ahead = b.getIndexAttr((kPrefetchBytes + byte) / elementBytes);
+    memref::PrefetchOp::create(
+        b, buffer, getInputIndices(b.materialize(b.add(last, ahead))),
+        /*isWrite=*/false, /*localityHint=*/3, /*isDataCache=*/true);
   }
 }
 
@@ -281,6 +282,8 @@ Value Scheduler::sumShortRow(int64_t length) {
 VectorLoops::Carried Scheduler::sumLongRow(Carried sums) {
   Index zero = b.getIndexAttr(0), length = extents.back();
   auto addVectors = [&](Value from, Carried carried) {
+    if (carried.size() == kRowAccumulators)
+      prefetch(from, kRowAccumulators * lanes * elementBytes);
     for (auto [k, sum] : llvm::enumerate(carried)) {
       Value at = b.materialize(b.add(from, b.getIndexAttr(k * lanes)));
       Value addend = getAddend(b.load(input, getInputIndices(at), lanes));
@@ -368,9 +371,9 @@ Value Scheduler::scheduleRows(Value dest) {
   unsigned rowGroup = extents.size() - 2;
   bool together = length && *length <= kShortRowVectors * lanes && lanes > 1;
   // Only where rows follow one another in memory.
-  bool prefetch = together && llvm::count_if(pooling.groups, [](auto &group) {
-                                return group.reduced;
-                              }) == 1;
+  bool inOrder = together && llvm::count_if(pooling.groups, [](auto &group) {
+                               return group.reduced;
+                             }) == 1;
   SmallVector<unsigned> outer;
   for (unsigned i = 0; i != rowGroup; ++i)
     if (!pooling.groups[i].reduced)
@@ -383,8 +386,9 @@ Value Scheduler::scheduleRows(Value dest) {
       carried = b.loop(
           zero, grouped, kRowsTogether, carried,
           [&](Value first, Carried inner) -> Carried {
-            if (prefetch)
-              prefetchRows(first, *length);
+            indices[rowGroup] = first;
+            if (inOrder)
+              prefetch(b.constant(0), kRowsTogether * *length * elementBytes);
             Value x = sumRow(first);
             Value y = sumRow(b.materialize(b.add(first, b.getIndexAttr(1))));
             indices[rowGroup] = first;
@@ -468,6 +472,8 @@ VectorLoops::Carried Scheduler::sumColumnsInMemory(Index first, Index count,
   carried[1] = loopOver(/*reduced=*/true, {carried[1]}, [&](Carried rows) {
     return forVectors(count, rows, [&](Value at, Carried inner) {
       Value column = b.materialize(b.add(first, at));
+      if (lanes * elementBytes >= kLineBytes)
+        prefetch(column, lanes * elementBytes);
       Value addend = getAddend(b.load(input, getInputIndices(column), lanes));
       Value sum = b.load(inner[0], {at}, lanes);
       sum = arith::AddFOp::create(b, sum, addend);
@@ -600,8 +606,14 @@ struct SchedulePooling final
         continue;
       StringRef whyNot;
       FailureOr<PoolingReduction> pooling = matchPooling(op, whyNot);
-      if (failed(pooling))
+      if (failed(pooling)) {
+        if (op.getNumReductionLoops() != 0)
+          remark::missed(
+              op.getLoc(),
+              remark::RemarkOpts::name("Pooling").category("schedule-pooling"))
+              << remark::reason("{0}", whyNot.str());
         continue;
+      }
       // Nothing to read, or a copy: left to what lowers the rest.
       ArrayRef<int64_t> shape = pooling->getInputType().getShape();
       if (llvm::is_contained(shape, 0) ||

@@ -28,6 +28,16 @@ struct SpecializeBatch final
   using SpecializeBatchBase::SpecializeBatchBase;
 
   void runOnOperation() override;
+
+private:
+  func::FuncOp createRange(func::FuncOp head, ArrayRef<int64_t> blocks);
+  void createEntry(func::FuncOp head, func::FuncOp range);
+  void callRange(VectorLoops &b, func::FuncOp range, func::FuncOp entry,
+                 ValueRange extents, Value count);
+
+  RankedTensorType inputType, outputType;
+  /// Of the input, behind the batch.
+  SmallVector<unsigned> dynamicAxes;
 };
 
 } // namespace
@@ -79,6 +89,177 @@ static func::FuncOp createBlock(func::FuncOp head, RankedTensorType inputType,
   return block;
 }
 
+/// The bytes of one sample; `extents` are those that are not known.
+static Index getSampleBytes(VectorLoops &b, RankedTensorType type,
+                            ValueRange extents) {
+  Index bytes = b.getIndexAttr(type.getElementTypeBitWidth() / 8);
+  for (int64_t extent : type.getShape().drop_front())
+    if (!ShapedType::isDynamic(extent))
+      bytes = b.mul(bytes, b.getIndexAttr(extent));
+  for (Value extent : extents)
+    bytes = b.mul(bytes, extent);
+  return bytes;
+}
+
+/// Memory whose extent the caller knows: one byte stands for all.
+static MemRefType getPointerType(MLIRContext *context) {
+  return MemRefType::get({1}, IntegerType::get(context, 8));
+}
+
+/// A function of both buffers, the first sample, the one behind the last, and
+/// the extents that are not known, that calls kernels for all of the samples.
+func::FuncOp SpecializeBatch::createRange(func::FuncOp head,
+                                          ArrayRef<int64_t> blocks) {
+  VectorLoops b(head.getLoc(), &getContext());
+  b.setInsertionPoint(head);
+  Type pointer = getPointerType(&getContext()), index = b.getIndexType();
+  SmallVector<func::FuncOp> kernels;
+  for (int64_t size : blocks)
+    kernels.push_back(createBlock(head, inputType, outputType, size));
+  SmallVector<Type> types{pointer, pointer, index, index};
+  types.append(dynamicAxes.size(), index);
+  auto range = func::FuncOp::create(b, (head.getName() + ".range").str(),
+                                    b.getFunctionType(types, {}));
+  range.setPrivate();
+  b.setInsertionPointToStart(range.addEntryBlock());
+  Value features = range.getArgument(0), output = range.getArgument(1);
+  Index done = range.getArgument(2), last = range.getArgument(3);
+  ValueRange extents = range.getArguments().drop_front(4);
+  Index featureBytes = getSampleBytes(b, inputType, extents);
+  Index outputBytes = getSampleBytes(b, outputType, {});
+  for (auto [size, kernel] : llvm::zip_equal(blocks, kernels)) {
+    Index end = b.add(
+        done, b.mul(b.floorDiv(b.sub(last, done), size), b.getIndexAttr(size)));
+    func::FuncOp callee = kernel;
+    // The bounds are not constants, so this is always a loop.
+    b.loop(done, end, size, {}, [&](Value first, VectorLoops::Carried) {
+      auto view = [&](Value memory, Type type, Index bytes, ValueRange dims) {
+        return Value(memref::ViewOp::create(b, cast<MemRefType>(type), memory,
+                                            b.materialize(b.mul(first, bytes)),
+                                            dims));
+      };
+      FunctionType type = callee.getFunctionType();
+      func::CallOp::create(
+          b, callee,
+          ValueRange{view(features, type.getInput(0), featureBytes, extents),
+                     view(output, type.getInput(1), outputBytes, {})});
+      return VectorLoops::Carried();
+    });
+    done = end;
+  }
+  func::ReturnOp::create(b);
+  return range;
+}
+
+/// Has all `count` samples computed: by several threads when there is enough to
+/// read, each of which takes as many samples in a row.
+void SpecializeBatch::callRange(VectorLoops &b, func::FuncOp range,
+                                func::FuncOp entry, ValueRange extents,
+                                Value count) {
+  auto call = [&](Value first, Value last) {
+    SmallVector<Value> arguments{entry.getArgument(0),
+                                 entry.getArguments().back(), first, last};
+    llvm::append_range(arguments, extents);
+    func::CallOp::create(b, range, arguments);
+  };
+  Value zero = b.constant(0);
+  // A fixed batch has one kernel, for all of it.
+  if (!openmp || !inputType.isDynamicDim(0))
+    return call(zero, count);
+
+  Value bytes =
+      b.materialize(b.mul(count, getSampleBytes(b, inputType, extents)));
+  Value isLarge = arith::AndIOp::create(
+      b,
+      arith::CmpIOp::create(b, arith::CmpIPredicate::uge, bytes,
+                            b.constant(parallelBytes)),
+      arith::CmpIOp::create(b, arith::CmpIPredicate::ugt, count,
+                            b.constant(1)));
+  auto branch = scf::IfOp::create(b, isLarge, /*withElseRegion=*/true);
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPointToStart(branch.elseBlock());
+  call(zero, count);
+  b.setInsertionPointToStart(branch.thenBlock());
+  auto available = func::CallOp::create(b, "omp_get_max_threads",
+                                        b.getI32Type(), ValueRange());
+  Value threads = arith::MinUIOp::create(
+      b, count,
+      arith::IndexCastOp::create(b, b.getIndexType(), available.getResult(0)));
+  auto loop = scf::ParallelOp::create(b, ValueRange(zero), ValueRange(threads),
+                                      ValueRange(b.constant(1)));
+  b.setInsertionPointToStart(loop.getBody());
+  auto getFirst = [&](Index thread) {
+    return Value(arith::DivUIOp::create(b, b.materialize(b.mul(count, thread)),
+                                        threads));
+  };
+  Value thread = loop.getInductionVars().front();
+  call(getFirst(thread), getFirst(b.add(thread, b.getIndexAttr(1))));
+}
+
+/// The function with the C interface, in place of `head`.
+void SpecializeBatch::createEntry(func::FuncOp head, func::FuncOp range) {
+  VectorLoops b(head.getLoc(), &getContext());
+  b.setInsertionPoint(head);
+  Type pointer = getPointerType(&getContext());
+  Type i64 = b.getI64Type(), i32 = b.getI32Type();
+  if (openmp && inputType.isDynamicDim(0))
+    func::FuncOp::create(b, "omp_get_max_threads", b.getFunctionType({}, {i32}))
+        .setPrivate();
+  SmallVector<Type> types{pointer, i64};
+  types.append(dynamicAxes.size(), i64);
+  types.push_back(pointer);
+  auto entry =
+      func::FuncOp::create(b, head.getName(), b.getFunctionType(types, {i32}),
+                           llvm::to_vector(head->getDiscardableAttrs()));
+  entry->setAttr("llvm.bareptr", b.getUnitAttr());
+
+  b.setInsertionPointToStart(entry.addEntryBlock());
+  Value batch = entry.getArgument(1);
+  auto compare = [&](arith::CmpIPredicate predicate, Value a, int64_t value) {
+    Value constant =
+        arith::ConstantOp::create(b, b.getIntegerAttr(a.getType(), value));
+    return Value(arith::CmpIOp::create(b, predicate, a, constant));
+  };
+  auto isNull = [&](Value memory) {
+    return compare(arith::CmpIPredicate::eq,
+                   memref::ExtractAlignedPointerAsIndexOp::create(b, memory),
+                   0);
+  };
+  int64_t fixed = inputType.getDimSize(0);
+  Value isBad = ShapedType::isDynamic(fixed)
+                    ? compare(arith::CmpIPredicate::slt, batch, 0)
+                    : compare(arith::CmpIPredicate::ne, batch, fixed);
+  for (unsigned i = 0; i != dynamicAxes.size(); ++i)
+    isBad = arith::OrIOp::create(
+        b, isBad,
+        compare(arith::CmpIPredicate::slt, entry.getArgument(2 + i), 1));
+  Value lacksMemory = arith::OrIOp::create(b, isNull(entry.getArgument(0)),
+                                           isNull(entry.getArguments().back()));
+  isBad = arith::OrIOp::create(
+      b, isBad,
+      arith::AndIOp::create(b, compare(arith::CmpIPredicate::ne, batch, 0),
+                            lacksMemory));
+
+  auto branch = scf::IfOp::create(b, TypeRange(i32), isBad,
+                                  /*withElseRegion=*/true);
+  func::ReturnOp::create(b, branch.getResults());
+  auto yieldCode = [&](int64_t code) {
+    Value value = arith::ConstantOp::create(b, b.getI32IntegerAttr(code));
+    scf::YieldOp::create(b, value);
+  };
+  b.setInsertionPointToStart(branch.thenBlock());
+  yieldCode(1);
+  b.setInsertionPointToStart(branch.elseBlock());
+  auto getIndex = [&](Value value) -> Value {
+    return arith::IndexCastOp::create(b, b.getIndexType(), value);
+  };
+  SmallVector<Value> extents;
+  for (unsigned i = 0; i != dynamicAxes.size(); ++i)
+    extents.push_back(getIndex(entry.getArgument(2 + i)));
+  callRange(b, range, entry, extents, getIndex(batch));
+  yieldCode(0);
+}
+
 void SpecializeBatch::runOnOperation() {
   ModuleOp module = getOperation();
   auto fail = [&](Operation *op, const Twine &message) {
@@ -94,20 +275,24 @@ void SpecializeBatch::runOnOperation() {
       type.getNumInputs() != 1 || type.getNumResults() != 1)
     return fail(head, "specialize-batch: needs a function of one block from "
                       "one tensor to another");
-  auto inputType = dyn_cast<RankedTensorType>(type.getInput(0));
-  auto outputType = dyn_cast<RankedTensorType>(type.getResult(0));
+  inputType = dyn_cast<RankedTensorType>(type.getInput(0));
+  outputType = dyn_cast<RankedTensorType>(type.getResult(0));
   if (!inputType || !outputType || inputType.getRank() == 0 ||
       outputType.getRank() == 0)
     return fail(head, "specialize-batch: needs a function from one tensor with "
                       "a batch to another");
-  if (inputType.getDimSize(0) != outputType.getDimSize(0))
+  int64_t fixed = inputType.getDimSize(0);
+  if (fixed != outputType.getDimSize(0))
     return fail(head, "specialize-batch: the first extent of the result is not "
                       "that of the argument");
   if (ShapedType::isDynamicShape(outputType.getShape().drop_front()))
     return fail(head, "specialize-batch: the result has an extent besides the "
                       "batch that is not known; give the model static shapes");
+  dynamicAxes.clear();
+  for (int64_t axis = 1; axis < inputType.getRank(); ++axis)
+    if (inputType.isDynamicDim(axis))
+      dynamicAxes.push_back(axis);
 
-  int64_t fixed = inputType.getDimSize(0);
   SmallVector<int64_t> blocks(sizes.begin(), sizes.end());
   if (blocks.empty())
     blocks = {32, 8, 4, 2, 1};
@@ -119,112 +304,19 @@ void SpecializeBatch::runOnOperation() {
            !llvm::is_sorted(blocks, std::greater_equal<>()))
     return fail(head, "specialize-batch: sizes must fall and end with 1");
 
-  MLIRContext *context = &getContext();
-  OpBuilder builder(head);
-  Location loc = head.getLoc();
-  SmallVector<func::FuncOp> kernels;
-  for (int64_t size : blocks)
-    kernels.push_back(createBlock(head, inputType, outputType, size));
+  // Nobody would check what such a cast claims.
+  WalkResult claims = head.walk([&](tensor::CastOp cast) {
+    return tensor::preservesStaticInformation(cast.getType(),
+                                              cast.getSource().getType())
+               ? WalkResult::advance()
+               : WalkResult::interrupt();
+  });
+  if (claims.wasInterrupted())
+    return fail(head,
+                "specialize-batch: the extents of the feature map are not "
+                "known, but a dense layer takes only certain ones; give "
+                "the model static shapes");
 
-  // The entry point.
-  SmallVector<unsigned> dynamicAxes;
-  for (int64_t axis = 1; axis < inputType.getRank(); ++axis)
-    if (inputType.isDynamicDim(axis))
-      dynamicAxes.push_back(axis);
-  Type i64 = builder.getI64Type(), i32 = builder.getI32Type();
-  // Bare pointers: one byte stands for all.
-  Type pointer = MemRefType::get({1}, builder.getI8Type());
-  SmallVector<Type> argumentTypes{pointer, i64};
-  argumentTypes.append(dynamicAxes.size(), i64);
-  argumentTypes.push_back(pointer);
-  SmallVector<NamedAttribute> kept;
-  for (NamedAttribute attribute : head->getDiscardableAttrs())
-    kept.push_back(attribute);
-  auto entry =
-      func::FuncOp::create(builder, loc, head.getName(),
-                           builder.getFunctionType(argumentTypes, {i32}), kept);
-  entry->setAttr("llvm.bareptr", builder.getUnitAttr());
+  createEntry(head, createRange(head, blocks));
   head.erase();
-
-  VectorLoops b(loc, context);
-  b.setInsertionPointToStart(entry.addEntryBlock());
-  Value features = entry.getArgument(0), output = entry.getArguments().back();
-  Value batch = entry.getArgument(1);
-  auto isTrue = [&](arith::CmpIPredicate predicate, Value a, int64_t value) {
-    Value constant =
-        arith::ConstantOp::create(b, b.getIntegerAttr(a.getType(), value));
-    return Value(arith::CmpIOp::create(b, predicate, a, constant));
-  };
-  auto either = [&](Value x, Value y) {
-    return Value(arith::OrIOp::create(b, x, y));
-  };
-  Value bad = ShapedType::isDynamic(fixed)
-                  ? isTrue(arith::CmpIPredicate::slt, batch, 0)
-                  : isTrue(arith::CmpIPredicate::ne, batch, fixed);
-  for (unsigned i = 0; i != dynamicAxes.size(); ++i)
-    bad = either(
-        bad, isTrue(arith::CmpIPredicate::slt, entry.getArgument(2 + i), 1));
-  Value noFeatures =
-      isTrue(arith::CmpIPredicate::eq,
-             memref::ExtractAlignedPointerAsIndexOp::create(b, features), 0);
-  Value noOutput =
-      isTrue(arith::CmpIPredicate::eq,
-             memref::ExtractAlignedPointerAsIndexOp::create(b, output), 0);
-  Value needed = isTrue(arith::CmpIPredicate::ne, batch, 0);
-  bad = either(bad,
-               arith::AndIOp::create(b, needed, either(noFeatures, noOutput)));
-  auto branch = scf::IfOp::create(b, TypeRange(i32), bad,
-                                  /*withElseRegion=*/true);
-  auto yieldCode = [&](int64_t code) {
-    Value value = arith::ConstantOp::create(b, b.getI32IntegerAttr(code));
-    scf::YieldOp::create(b, value);
-  };
-  {
-    OpBuilder::InsertionGuard guard(b);
-    b.setInsertionPointToStart(branch.thenBlock());
-    yieldCode(1);
-    b.setInsertionPointToStart(branch.elseBlock());
-    Value count = arith::IndexCastOp::create(b, b.getIndexType(), batch);
-    SmallVector<Value> dynamicExtents;
-    for (unsigned i = 0; i != dynamicAxes.size(); ++i)
-      dynamicExtents.push_back(arith::IndexCastOp::create(
-          b, b.getIndexType(), entry.getArgument(2 + i)));
-    auto getSampleBytes = [&](RankedTensorType tensor, ValueRange extents) {
-      Index bytes = b.getIndexAttr(tensor.getElementTypeBitWidth() / 8);
-      for (int64_t extent : tensor.getShape().drop_front())
-        if (!ShapedType::isDynamic(extent))
-          bytes = b.mul(bytes, b.getIndexAttr(extent));
-      for (Value extent : extents)
-        bytes = b.mul(bytes, extent);
-      return bytes;
-    };
-    Index featureBytes = getSampleBytes(inputType, dynamicExtents);
-    Index outputBytes = getSampleBytes(outputType, {});
-    Index done = b.getIndexAttr(0);
-    for (auto [size, kernel] : llvm::zip_equal(blocks, kernels)) {
-      Index left = b.sub(count, done);
-      Index end =
-          b.add(done, b.mul(b.floorDiv(left, size), b.getIndexAttr(size)));
-      func::FuncOp callee = kernel;
-      // The bounds are not constants, so this is always a loop.
-      b.loop(done, end, size, {}, [&](Value first, VectorLoops::Carried) {
-        auto view = [&](Value memory, Type type, Index bytes,
-                        ValueRange extents) {
-          return Value(memref::ViewOp::create(
-              b, cast<MemRefType>(type), memory,
-              b.materialize(b.mul(first, bytes)), extents));
-        };
-        FunctionType kernelType = callee.getFunctionType();
-        func::CallOp::create(
-            b, callee,
-            {view(features, kernelType.getInput(0), featureBytes,
-                  dynamicExtents),
-             view(output, kernelType.getInput(1), outputBytes, {})});
-        return VectorLoops::Carried();
-      });
-      done = end;
-    }
-    yieldCode(0);
-  }
-  func::ReturnOp::create(b, branch.getResults());
 }

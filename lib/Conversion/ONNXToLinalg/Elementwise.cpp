@@ -11,6 +11,7 @@
 #include "Emitter.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/IR/Matchers.h"
 #include "llvm/ADT/TypeSwitch.h"
 #include <cmath>
 
@@ -215,6 +216,29 @@ template <typename Combine> static Function fold(Combine combine) {
   };
 }
 
+static bool isTwo(Value value) {
+  Attribute attr;
+  if (!matchPattern(value, m_Constant(&attr)))
+    return false;
+  if (auto number = dyn_cast<FloatAttr>(attr))
+    return number.getValueAsDouble() == 2;
+  auto number = dyn_cast<IntegerAttr>(attr);
+  return number && number.getValue() == 2;
+}
+
+/// True when the exponents are, as numbers of the base's type, what they are:
+/// from opset 12 on they may have another type.
+static bool fitsBase(onnx::PowOp op, const ModelFacts &facts) {
+  Type base = getElementType(op.getA()), exponent = getElementType(op.getB());
+  if (isa<FloatType>(exponent))
+    return exponent.getIntOrFloatBitWidth() <=
+           std::max(32U, base.getIntOrFloatBitWidth());
+  std::optional<SmallVector<int64_t>> numbers = facts.getNumbers(op.getB());
+  return numbers && llvm::all_of(*numbers, [](int64_t number) {
+           return std::abs(number) <= 1 << 24;
+         });
+}
+
 /// A function of floating-point numbers; null for other operators.
 static Function getFloatFunction(Operation *op) {
   using A = Arithmetic;
@@ -222,6 +246,15 @@ static Function getFloatFunction(Operation *op) {
     return [function](A &a, ValueRange x) { return function(a, x[0]); };
   };
   return llvm::TypeSwitch<Operation *, Function>(op)
+      .Case([&](onnx::AcosOp) {
+        return unary([](A &a, Value x) { return a.create<math::AcosOp>(x); });
+      })
+      .Case([&](onnx::AsinOp) {
+        return unary([](A &a, Value x) { return a.create<math::AsinOp>(x); });
+      })
+      .Case([&](onnx::AtanOp) {
+        return unary([](A &a, Value x) { return a.create<math::AtanOp>(x); });
+      })
       .Case([&](onnx::CeilOp) {
         return unary([](A &a, Value x) { return a.create<math::CeilOp>(x); });
       })
@@ -348,11 +381,13 @@ static Function getFloatFunction(Operation *op) {
         };
       })
       .Case([&](onnx::PowOp op) -> Function {
-        // Where the exponent has the base's type, as before opset 12.
-        if (getElementType(op.getA()) != getElementType(op.getB()))
-          return nullptr;
-        return [](A &a, ValueRange x) {
-          return a.create<math::PowFOp>(x[0], x[1]);
+        bool isUnsigned = getElementType(op.getB()).isUnsignedInteger();
+        return [isUnsigned](A &a, ValueRange x) -> Value {
+          if (isTwo(x[1]))
+            return a.mul(x[0], x[0]);
+          Value exponent = a.cast(x[1], x[0].getType(), isUnsigned,
+                                  /*toUnsigned=*/false);
+          return a.create<math::PowFOp>(x[0], exponent);
         };
       })
       .Default([](Operation *) { return nullptr; });
@@ -485,13 +520,18 @@ LowerPerElement::matchAndRewrite(Operation *op, ArrayRef<Value> operands,
       return a.cast(x[0], to, isUnsigned, result.isUnsignedInteger());
     };
   } else {
-    if (isa<onnx::GeluOp, onnx::PowOp>(op) && isa<FloatType>(number) &&
-        !getFloatFunction(op))
-      return refuse("this form of it has no lowering");
     function = getFunction(op);
-    if (!function && (function = getFloatFunction(op)) &&
-        !isa<FloatType>(number))
-      return refuse("it is of integers");
+    if (!function) {
+      function = getFloatFunction(op);
+      if (function && !isa<FloatType>(number))
+        return refuse("it is of integers");
+    }
+    if (!function && isa<onnx::GeluOp>(op))
+      return refuse("its approximation has no lowering");
+    if (auto pow = dyn_cast<onnx::PowOp>(op);
+        pow && !fitsBase(pow, e.getFacts()))
+      return refuse(
+          "its exponents have another type than its input; cast them");
   }
   if (!function)
     return failure();

@@ -102,7 +102,8 @@ OpFoldResult Emitter::multiply(OpFoldResult x, OpFoldResult y) {
 std::optional<OpFoldResult> Emitter::getKnownSize(const Extent &extent) {
   if (extent.isNumber())
     return OpFoldResult(b.getIndexAttr(extent.getNumber()));
-  if (extent != extent)
+  // A product that is too large to be written down.
+  if (extent.getCoefficient() < 0)
     return std::nullopt;
   for (unsigned symbol : extent.getSymbols())
     if (!state.getOrigin(symbol).first)
@@ -140,7 +141,13 @@ TypedAttr Emitter::getSplat(Value value) {
   auto dense = dyn_cast<DenseElementsAttr>(attr);
   if (!dense || !dense.isSplat())
     return nullptr;
-  return dyn_cast<TypedAttr>(dense.getSplatValue<Attribute>());
+  auto number = dyn_cast<TypedAttr>(dense.getSplatValue<Attribute>());
+  auto floating = dyn_cast_or_null<FloatAttr>(number);
+  if (!floating || floating.getType().getIntOrFloatBitWidth() >= 32)
+    return number;
+  // Exact, and in the type in which it is computed with.
+  return FloatAttr::get(Float32Type::get(value.getContext()),
+                        floating.getValueAsDouble());
 }
 
 static Value widen(ImplicitLocOpBuilder &b, Value number) {
@@ -267,7 +274,8 @@ Tensor Emitter::createPerElement(ArrayRef<ElementOperand> operands,
   SmallVector<AffineMap> maps;
   for (const ElementOperand &operand : operands) {
     Source &source = sources.emplace_back();
-    if ((source.number = getSplat(operand.tensor.value)))
+    source.number = getSplat(operand.tensor.value);
+    if (source.number)
       continue;
     SmallVector<int64_t> unitAxes;
     SmallVector<AffineExpr> exprs;
@@ -391,6 +399,35 @@ Tensor Emitter::createReduction(const Tensor &tensor, ArrayRef<int64_t> axes,
       });
   result.value = generic.getResult(0);
   return result;
+}
+
+Tensor Emitter::createQuotient(const Tensor &tensor, OpFoldResult count,
+                               Type element) {
+  Type type = tensor.getElementType();
+  std::optional<int64_t> number = getConstantIntValue(count);
+  Value divisor;
+  if (!number) {
+    Value integer =
+        arith::IndexCastOp::create(b, b.getI64Type(), toValue(count));
+    divisor = arith::SIToFPOp::create(b, type, integer);
+  }
+  return createPerElement(
+      {tensor}, element, [&](ImplicitLocOpBuilder &b, ValueRange elements) {
+        Value by = divisor;
+        if (number)
+          by = arith::ConstantOp::create(
+              b, b.getFloatAttr(type, static_cast<double>(*number)));
+        return arith::DivFOp::create(b, elements[0], by);
+      });
+}
+
+Tensor Emitter::createMean(const Tensor &tensor, ArrayRef<int64_t> axes,
+                           Type element) {
+  OpFoldResult count = b.getIndexAttr(1);
+  for (int64_t axis : axes)
+    count = multiply(count, getSize(tensor, axis));
+  return createQuotient(createReduction(tensor, axes, Combine::Sum), count,
+                        element);
 }
 
 //===----------------------------------------------------------------------===//

@@ -116,7 +116,7 @@ public:
                : element;
   }
   /// The number of a constant with one element, or whose elements are all the
-  /// same; null when it is none.
+  /// same, in its compute type; null when it is none.
   static mlir::TypedAttr getSplat(mlir::Value value);
 
   //===--------------------------------------------------------------------===//
@@ -136,6 +136,13 @@ public:
   /// remain, in order.
   Tensor createReduction(const Tensor &tensor, llvm::ArrayRef<int64_t> axes,
                          Combine combine);
+
+  /// The elements of `tensor` by a number of elements, in the type `element`.
+  Tensor createQuotient(const Tensor &tensor, mlir::OpFoldResult count,
+                        mlir::Type element);
+  /// The mean over `axes`, which the result lacks: a sum and a quotient.
+  Tensor createMean(const Tensor &tensor, llvm::ArrayRef<int64_t> axes,
+                    mlir::Type element);
 
   /// The same elements in another shape; null when it is not known how large an
   /// axis of it is.
@@ -174,7 +181,7 @@ public:
   matchAndRewrite(OpTy op, Adaptor operands,
                   mlir::ConversionPatternRewriter &rewriter) const final;
 
-protected:
+private:
   /// What takes the place of the node's first result, or Emitter::refuse.
   virtual Tensor lower(OpTy op, Adaptor operands, Emitter &e) const = 0;
 

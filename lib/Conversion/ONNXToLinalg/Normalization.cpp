@@ -1,4 +1,4 @@
-//===- Normalization.cpp - Lowering of Softmax and BatchNormalization -----===//
+//===- Normalization.cpp - Lowering of Softmax and normalisations ---------===//
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
@@ -73,6 +73,70 @@ template <typename OpTy> class LowerSoftmax : public LowerNode<OpTy> {
   }
 };
 
+/// Over the axes from `axis` on; computed in f32 for 16-bit types, as
+/// `stash_type` asks for by default.
+class LowerLayerNormalization : public LowerNode<onnx::LayerNormalizationOp> {
+  using LowerNode::LowerNode;
+  Tensor lower(onnx::LayerNormalizationOp op, Adaptor operands,
+               Emitter &e) const override {
+    Tensor x = e.getTensor(op.getX(), operands.getX());
+    Type element = x.getElementType(), type = e.getComputeType(element);
+    int64_t rank = x.getRank();
+    int64_t axis = op.getAxisAttr() ? op.getAxisAttr().getInt() : -1;
+    axis += axis < 0 ? rank : 0;
+    if (axis < 0 || axis >= rank || !isa<FloatType>(element))
+      return e.refuse("its axis is none of its input");
+    if (op.getStashType().value_or(1) != 1)
+      return e.refuse("its statistics have another type than f32");
+    SmallVector<int64_t> axes = llvm::to_vector(llvm::seq(axis, rank));
+    SmallVector<int64_t> kept = llvm::to_vector(llvm::seq<int64_t>(0, axis));
+    Tensor mean = e.createMean(x, axes, type);
+    if (!mean)
+      return {};
+    auto centre = [](ImplicitLocOpBuilder &b, ValueRange elements) -> Value {
+      return arith::SubFOp::create(b, elements[0], elements[1]);
+    };
+    Tensor squares =
+        e.createPerElement({x, ElementOperand(mean, kept)}, type,
+                           [&](ImplicitLocOpBuilder &b, ValueRange elements) {
+                             Value centred = centre(b, elements);
+                             return arith::MulFOp::create(b, centred, centred);
+                           });
+    if (!squares)
+      return {};
+    double epsilon = op.getEpsilon() ? op.getEpsilon()->convertToDouble()
+                                     : static_cast<double>(1e-5F);
+    Tensor deviation = e.createPerElement(
+        {e.createMean(squares, axes, type)}, type,
+        [&](ImplicitLocOpBuilder &b, ValueRange elements) {
+          Value small =
+              arith::ConstantOp::create(b, b.getFloatAttr(type, epsilon));
+          return math::SqrtOp::create(
+              b, arith::AddFOp::create(b, elements[0], small));
+        });
+    if (!deviation)
+      return {};
+    SmallVector<ElementOperand> parts = {
+        x, ElementOperand(mean, kept), ElementOperand(deviation, kept),
+        e.getTensor(op.getScale(), operands.getScale())};
+    if (Value bias = onnx::presentOrNull(op.getB()))
+      parts.push_back(e.getTensor(bias, operands.getB()));
+    for (const ElementOperand &part : ArrayRef(parts).drop_front(3))
+      if (part.tensor.getRank() > rank ||
+          e.getComputeType(part.tensor.getElementType()) != type)
+        return e.refuse("its parameters do not fit its input");
+    return e.createPerElement(
+        parts, element, [&](ImplicitLocOpBuilder &b, ValueRange elements) {
+          Value value =
+              arith::DivFOp::create(b, centre(b, elements), elements[2]);
+          value = arith::MulFOp::create(b, value, elements[3]);
+          if (elements.size() == 5)
+            value = arith::AddFOp::create(b, value, elements[4]);
+          return value;
+        });
+  }
+};
+
 class LowerBatchNormalization : public LowerNode<onnx::BatchNormalizationOp> {
   using LowerNode::LowerNode;
   Tensor lower(onnx::BatchNormalizationOp op, Adaptor operands,
@@ -103,7 +167,7 @@ class LowerBatchNormalization : public LowerNode<onnx::BatchNormalizationOp> {
           e.getComputeType(tensor.getElementType()) != type)
         return e.refuse("its parameters are no lists of numbers of its type");
     double epsilon = op.getEpsilon() ? op.getEpsilon()->convertToDouble()
-                                     : static_cast<double>(1e-5f);
+                                     : static_cast<double>(1e-5F);
     // Once for each channel.
     Tensor factor = e.createPerElement(
         {scale, var}, type, [&](ImplicitLocOpBuilder &b, ValueRange elements) {
@@ -134,6 +198,6 @@ void headopt::populateNormalizationPatterns(RewritePatternSet &patterns,
                                             const TypeConverter &converter,
                                             LoweringState &state) {
   patterns.add<LowerSoftmax<onnx::SoftmaxOp>, LowerSoftmax<onnx::LogSoftmaxOp>,
-               LowerBatchNormalization>(converter, patterns.getContext(),
-                                        state);
+               LowerBatchNormalization, LowerLayerNormalization>(
+      converter, patterns.getContext(), state);
 }

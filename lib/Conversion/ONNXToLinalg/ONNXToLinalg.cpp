@@ -47,7 +47,7 @@ private:
 
 class ConvertONNXToLinalgPass
     : public headopt::impl::ConvertONNXToLinalgBase<ConvertONNXToLinalgPass> {
-public:
+protected:
   void runOnOperation() override;
 };
 

@@ -15,37 +15,6 @@
 using namespace mlir;
 using namespace headopt;
 
-/// The elements of `sum` by a number of elements.
-static Tensor divide(Emitter &e, const Tensor &sum, OpFoldResult count,
-                     Type element) {
-  Type type = sum.getElementType();
-  ImplicitLocOpBuilder &b = e.b;
-  std::optional<int64_t> number = getConstantIntValue(count);
-  Value divisor;
-  if (!number) {
-    Value integer =
-        arith::IndexCastOp::create(b, b.getI64Type(), e.toValue(count));
-    divisor = arith::SIToFPOp::create(b, type, integer);
-  }
-  return e.createPerElement(
-      {sum}, element, [&](ImplicitLocOpBuilder &b, ValueRange elements) {
-        Value by = divisor;
-        if (number)
-          by = arith::ConstantOp::create(
-              b, b.getFloatAttr(type, static_cast<double>(*number)));
-        return arith::DivFOp::create(b, elements[0], by);
-      });
-}
-
-/// The mean over `axes`, which the result lacks.
-static Tensor createMean(Emitter &e, const Tensor &x, ArrayRef<int64_t> axes) {
-  OpFoldResult count = e.b.getIndexAttr(1);
-  for (int64_t axis : axes)
-    count = e.multiply(count, e.getSize(x, axis));
-  Tensor sum = e.createReduction(x, axes, Emitter::Combine::Sum);
-  return divide(e, sum, count, x.getElementType());
-}
-
 /// Narrows what a reduction gives in the compute type.
 static Tensor narrowTo(Emitter &e, const Tensor &tensor, Type element) {
   if (tensor.getElementType() == element)
@@ -69,7 +38,7 @@ class LowerGlobalAveragePool : public LowerNode<onnx::GlobalAveragePoolOp> {
     if (x.getRank() < 3 || !isa<FloatType>(x.getElementType()))
       return e.refuse("its input is no map of floating-point numbers");
     SmallVector<int64_t> axes = getSpatialAxes(x.getRank());
-    Tensor mean = createMean(e, x, axes);
+    Tensor mean = e.createMean(x, axes, x.getElementType());
     return mean ? e.insertAxes(mean, axes) : mean;
   }
 };
@@ -105,7 +74,7 @@ template <typename OpTy> class LowerReduction : public LowerNode<OpTy> {
       return x;
     Tensor result;
     if constexpr (std::is_same_v<OpTy, onnx::ReduceMeanOp>) {
-      result = createMean(e, x, *axes);
+      result = e.createMean(x, *axes, element);
     } else {
       constexpr Emitter::Combine combine =
           isSum                                     ? Emitter::Combine::Sum
@@ -286,7 +255,7 @@ Tensor LowerAveragePool::slide(Emitter &e, const Tensor &x,
           })
           .getResult(0);
   if (!pads || countsPadding)
-    return divide(e, sum, b.getIndexAttr(divisor), element);
+    return e.createQuotient(sum, b.getIndexAttr(divisor), element);
 
   SmallVector<Value> extents;
   for (int64_t i = 0; i != count; ++i)
@@ -350,9 +319,9 @@ Tensor LowerAveragePool::lower(onnx::AveragePoolOp op, Adaptor operands,
   SmallVector<int64_t> axes = getSpatialAxes(x.getRank());
   Tensor mean =
       padded && countsPadding
-          ? divide(e, e.createReduction(x, axes, Emitter::Combine::Sum),
-                   e.b.getIndexAttr(size), x.getElementType())
-          : createMean(e, x, axes);
+          ? e.createQuotient(e.createReduction(x, axes, Emitter::Combine::Sum),
+                             e.b.getIndexAttr(size), x.getElementType())
+          : e.createMean(x, axes, x.getElementType());
   return mean ? e.insertAxes(mean, axes) : mean;
 }
 

@@ -133,8 +133,6 @@ Expected<std::string> headopt::makeHeader(const NativeCode &code) {
     output.push_back(extent < 0 && signature.features[-1 - extent] > 0
                          ? signature.features[-1 - extent]
                          : extent);
-  StringRef type = getCType(signature.element);
-  bool isHalf = getSize(signature.element) == 2;
   bool fixedBatch = signature.features.front() != HeadSignature::kDynamic;
   SmallVector<unsigned> axes = signature.getDynamicAxes();
   std::string guard = "HEADOPT_" + StringRef(code.name).upper() + "_H";
@@ -158,15 +156,16 @@ Expected<std::string> headopt::makeHeader(const NativeCode &code) {
   for (unsigned axis : axes)
     os << " * " << left_justify(getParameter(axis), 9) << " extent " << axis
        << " of the feature map, 1 or more\n";
-  os << " * output    " << getName(signature.element)
+  os << " * output    " << getName(signature.outputElement)
      << spellExtents(output, true) << "\n *\n"
      << " * Both arrays are row-major without gaps, need the alignment of one "
         "element,\n * and must not overlap.";
-  if (isHalf)
-    os << " An element is the bits of "
-       << (signature.element == Element::F16 ? "an IEEE 754 half (binary16)"
-                                             : "a bfloat16")
-       << ".";
+  for (auto [half, bits] :
+       {std::pair(Element::F16,
+                  "f16 is the bits of an IEEE 754 half (binary16)"),
+        std::pair(Element::BF16, "bf16 is the bits of a bfloat16")})
+    if (signature.element == half || signature.outputElement == half)
+      os << "\n * " << bits << ".";
   os << "\n *\n * Returns 0, or 1 and writes nothing when batch is ";
   StringRef last = axes.empty() ? "or a pointer is" : "a pointer is";
   if (fixedBatch)
@@ -196,11 +195,11 @@ Expected<std::string> headopt::makeHeader(const NativeCode &code) {
                                           : "no library but libc")
      << ".\n */\n";
 
-  os << "int " << code.name << "(const " << type
+  os << "int " << code.name << "(const " << getCType(signature.element)
      << " *features, int64_t batch, ";
   for (unsigned axis : axes)
     os << "int64_t " << getParameter(axis) << ", ";
-  os << type << " *output);\n\n"
+  os << getCType(signature.outputElement) << " *output);\n\n"
      << "#ifdef __cplusplus\n}\n#endif\n\n#endif /* " << guard << " */\n";
   return text;
 }

@@ -48,7 +48,7 @@ Expected<Tensor> headopt::makeRandomFeatures(const HeadSignature &signature,
   if (!tensor)
     return tensor.takeError();
   // Distributions of the standard library differ between implementations.
-  std::mt19937_64 random;
+  std::mt19937_64 random(1);
   for (uint64_t i = 0, e = tensor->getNumElements(); i < e; ++i)
     tensor->set(i, static_cast<double>(random() >> 11) * 0x1p-52 - 1);
   return tensor;
@@ -98,7 +98,7 @@ Expected<Tensor> headopt::runOnHost(StringRef path, const NativeCode &code,
     extents.push_back(features.shape[axis]);
 
   Expected<Tensor> output = Tensor::create(
-      signature.element, signature.getOutputExtents(features.shape));
+      signature.outputElement, signature.getOutputExtents(features.shape));
   if (!output)
     return output.takeError();
   void *library = dlopen(path.str().c_str(), RTLD_NOW | RTLD_LOCAL);

@@ -75,7 +75,7 @@ llvm::Expected<HeadSignature> HeadSignature::fromAttribute(Attribute attr) {
   if (!dict)
     return error("is not a dictionary {element, features, output}");
   for (NamedAttribute entry : dict)
-    if (!llvm::is_contained({"element", "features", "output"},
+    if (!llvm::is_contained({"element", "features", "output", "output_element"},
                             entry.getName().getValue()))
       return error("has the unknown entry '" + entry.getName().getValue() +
                    "'");
@@ -86,7 +86,14 @@ llvm::Expected<HeadSignature> HeadSignature::fromAttribute(Attribute attr) {
       type ? getElement(type.getValue()) : std::nullopt;
   if (!element)
     return error("has no 'element' f16, bf16, f32 or f64");
-  signature.element = *element;
+  signature.element = signature.outputElement = *element;
+  if (Attribute other = dict.get("output_element")) {
+    auto otherType = dyn_cast<TypeAttr>(other);
+    element = otherType ? getElement(otherType.getValue()) : std::nullopt;
+    if (!element)
+      return error("has an 'output_element' other than f16, bf16, f32 and f64");
+    signature.outputElement = *element;
+  }
 
   std::optional<SmallVector<int64_t>> features =
       getExtents(dict.get("features"));
@@ -105,27 +112,30 @@ llvm::Expected<HeadSignature> HeadSignature::fromAttribute(Attribute attr) {
   return signature;
 }
 
-Attribute HeadSignature::toAttribute(MLIRContext *context) const {
-  Builder builder(context);
-  Type type;
+static Attribute getType(Builder &builder, Element element) {
   switch (element) {
   case Element::F16:
-    type = builder.getF16Type();
-    break;
+    return TypeAttr::get(builder.getF16Type());
   case Element::BF16:
-    type = builder.getBF16Type();
-    break;
+    return TypeAttr::get(builder.getBF16Type());
   case Element::F32:
-    type = builder.getF32Type();
-    break;
+    return TypeAttr::get(builder.getF32Type());
   case Element::F64:
-    type = builder.getF64Type();
-    break;
+    return TypeAttr::get(builder.getF64Type());
   }
-  return builder.getDictionaryAttr(
-      {builder.getNamedAttr("element", TypeAttr::get(type)),
-       builder.getNamedAttr("features", builder.getI64ArrayAttr(features)),
-       builder.getNamedAttr("output", builder.getI64ArrayAttr(output))});
+  llvm_unreachable("unknown element type");
+}
+
+Attribute HeadSignature::toAttribute(MLIRContext *context) const {
+  Builder builder(context);
+  SmallVector<NamedAttribute> entries{
+      builder.getNamedAttr("element", getType(builder, element)),
+      builder.getNamedAttr("features", builder.getI64ArrayAttr(features)),
+      builder.getNamedAttr("output", builder.getI64ArrayAttr(output))};
+  if (outputElement != element)
+    entries.push_back(builder.getNamedAttr("output_element",
+                                           getType(builder, outputElement)));
+  return builder.getDictionaryAttr(entries);
 }
 
 SmallVector<unsigned> HeadSignature::getDynamicAxes() const {

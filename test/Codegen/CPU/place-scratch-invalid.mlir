@@ -3,7 +3,7 @@
 // RUN: head-opt %s --split-input-file --place-scratch --verify-diagnostics
 
 func.func @dynamic(%n: index) -> memref<?xf32> {
-  // expected-error@+1 {{place-scratch: needs buffers of static size outside of loops}}
+  // expected-error@+1 {{place-scratch: the size of an intermediate result is not known, or it is made in a loop; give the model static shapes}}
   %a = memref.alloc(%n) : memref<?xf32>
   return %a : memref<?xf32>
 }
@@ -14,7 +14,7 @@ func.func @loop(%n: index, %x: f32) {
   %c0 = arith.constant 0 : index
   %c1 = arith.constant 1 : index
   scf.for %i = %c0 to %n step %c1 {
-    // expected-error@+1 {{place-scratch: needs buffers of static size outside of loops}}
+    // expected-error@+1 {{place-scratch: the size of an intermediate result is not known, or it is made in a loop; give the model static shapes}}
     %a = memref.alloc() : memref<4xf32>
     memref.store %x, %a[%c0] : memref<4xf32>
   }

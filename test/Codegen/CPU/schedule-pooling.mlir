@@ -3,10 +3,10 @@
 // How sums over axes become loops of vectors: rows and columns, short and long.
 // test/Integration/Lowering/test_random_reductions.py runs them.
 //
-// RUN: head-opt %s --split-input-file --pass-pipeline='builtin.module(func.func(schedule-pooling{vector-bits=256}))' \
+// RUN: head-opt %s --split-input-file --pass-pipeline='builtin.module(schedule-pooling{vector-bits=256})' \
 // RUN:   | FileCheck %s --implicit-check-not=linalg.generic
 // RUN: mlir-opt %s --load-dialect-plugin=%plugin --load-pass-plugin=%plugin --split-input-file \
-// RUN:   --pass-pipeline='builtin.module(func.func(schedule-pooling{vector-bits=256}))' \
+// RUN:   --pass-pipeline='builtin.module(schedule-pooling{vector-bits=256})' \
 // RUN:   | FileCheck %s --implicit-check-not=linalg.generic
 // RUN: head-opt %s --split-input-file --schedule-pooling=vector-bits=128 | FileCheck %s --check-prefix=V128
 // RUN: head-opt %s --split-input-file --schedule-pooling=vector-bits=512 | FileCheck %s --check-prefix=V512

@@ -99,3 +99,24 @@ func.func @no_axis(%x: tensor<?x4xf32>) -> tensor<?x4xf32> {
   %y = onnx.Softmax(%x) {axis = 2 : i64} : (tensor<?x4xf32>) -> tensor<?x4xf32>
   return %y : tensor<?x4xf32>
 }
+
+// -----
+
+// Two means in f32, over all axes from 1 on.
+// CHECK-LABEL: func.func @layer_norm(
+// CHECK-COUNT-2: iterator_types = ["parallel", "reduction", "reduction"]
+// CHECK:         math.sqrt
+// CHECK:         arith.truncf
+// CHECK-NOT:     arith.truncf
+func.func @layer_norm(%x: tensor<?x4x5xf16>, %s: tensor<4x5xf16>) -> tensor<?x4x5xf16> {
+  %y = onnx.LayerNormalization(%x, %s) {axis = 1 : i64} : (tensor<?x4x5xf16>, tensor<4x5xf16>) -> tensor<?x4x5xf16>
+  return %y : tensor<?x4x5xf16>
+}
+
+// -----
+
+func.func @statistics(%x: tensor<?x4xf32>, %s: tensor<4xf32>) -> tensor<?x1xf32> {
+  // expected-error@+1 {{its output 'm' is used, and only the first one is lowered}}
+  %y, %m = onnx.LayerNormalization(%x, %s) {outs = ["y", "m"]} : (tensor<?x4xf32>, tensor<4xf32>) -> (tensor<?x4xf32>, tensor<?x1xf32>)
+  return %m : tensor<?x1xf32>
+}

@@ -6,6 +6,7 @@ Slow code, but code that has nothing of our own schedules in it.
 """
 
 import ctypes
+import itertools
 import os
 import subprocess
 from pathlib import Path
@@ -95,6 +96,8 @@ def memref(rank):
 class Compiled:
     """A model's main graph as a function of arrays."""
 
+    count = itertools.count()
+
     def __init__(self, model, directory):
         self.inputs = [
             i.type.tensor_type for i in headopt.free_inputs(model)
@@ -103,7 +106,10 @@ class Compiled:
         self.outputs = [o.type.tensor_type for o in model.graph.output]
         assert len(self.outputs) == 1, "one result is all that is called here"
         _, source = convert(model, directory)
-        code, library = directory / "code.o", directory / "code.so"
+        # A library that is loaded already is not loaded again under its name.
+        number = next(Compiled.count)
+        code = directory / f"code{number}.o"
+        library = directory / f"code{number}.so"
         pipe(
             [LLVM / "mlir-opt", source, *PIPELINE],
             [LLVM / "mlir-translate", "--mlir-to-llvmir"],

@@ -541,6 +541,9 @@ UNARY = {
     "abs": unary("Abs(x)", FLOATS, terms=0),
     "neg": unary("Neg(x)", FLOATS, terms=0),
     "sign": unary("Sign(x)", terms=0),
+    "acos": unary("Acos(x)", low=-1.0, high=1.0),
+    "asin": unary("Asin(x)", low=-1.0, high=1.0),
+    "atan": unary("Atan(x)"),
     "ceil": unary("Ceil(x)", terms=0),
     "floor": unary("Floor(x)", terms=0),
     "round": unary("Round(x)", terms=0, low=-9.0, high=9.0),
@@ -577,7 +580,9 @@ UNARY = {
     "clip_crossed": unary(
         "Clip(x, b, a)", terms=0, exact=lambda x: np.full_like(x, -0.5)
     ),
-    "pow_two": unary("Pow(x, b)", exact=lambda x: x**1.25, low=0.1),
+    "pow": unary("Pow(x, b)", low=0.1),
+    "pow_integer": unary("Pow(x, n)", scale=lambda x: 40.0, low=0.3),
+    "pow_two": unary("Pow(x, p)", (F32, F16)),
     "identity": unary("Identity(x)", ALL, terms=0),
     "dropout": unary("Dropout(x)", ALL, terms=0),
     "dropout_old": unary(
@@ -587,7 +592,7 @@ UNARY = {
 }
 for each in UNARY.values():
     each.constants.update(
-        a=np.array(-0.5), b=np.array(1.25), r=np.array(0.25, np.float32)
+        a=np.array(-0.5), b=np.array(1.25), r=np.array(0.25, np.float32), p=np.array(2.0), n=np.array(-3)
     )
     each.constants = {
         k: v
@@ -798,6 +803,7 @@ def batch_norm(x):
 
 BATCH_NORM = "BatchNormalization(x, s, b, m, v)"
 ten = {"scale": lambda x: 10.0}
+ROWS = {"S": numbers(5), "B": numbers(5, seed=2)}
 NORMALIZATION = {
     "softmax": norm("Softmax(x)", types=ALL),
     "softmax_axis": norm("Softmax<axis=1>(x)", shape="N,5,2"),
@@ -846,6 +852,16 @@ NORMALIZATION = {
         "BatchNormalization<epsilon=0.5>(x, s, b, m, v)",
         constants=CHANNELS,
         shape="N,3,2,2",
+        **ten,
+    ),
+    "layer_norm": norm(
+        "LayerNormalization(x, S, B)", constants=ROWS, types=ALL, **ten
+    ),
+    "layer_norm_axis": norm(
+        "LayerNormalization<axis=1,epsilon=0.1>(x, S)",
+        constants={"S": numbers(3, 5)},
+        shape="N,3,5",
+        types=FLOATS,
         **ten,
     ),
     # The evaluator trains here.

@@ -88,7 +88,8 @@ extern "C" {
  * output    bf16[4][512][extent2][1]
  *
  * Both arrays are row-major without gaps, need the alignment of one element,
- * and must not overlap. An element is the bits of a bfloat16.
+ * and must not overlap.
+ * bf16 is the bits of a bfloat16.
  *
  * Returns 0, or 1 and writes nothing when batch is not 4, a pointer is null,
  * or an extent is below 1.

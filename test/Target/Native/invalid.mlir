@@ -33,6 +33,8 @@
 // SAME: {{^}}head-opt: error: --emit-header needs a file of its own{{$}}
 // RUN: not head-opt %S/Inputs/dense.mlir --emit=linalg 2>&1 | FileCheck %s --check-prefix=LINALG
 // LINALG: {{^}}head-opt: error: {{.*}}dense.mlir: --emit=linalg is for ONNX models{{$}}
+// RUN: not head-opt %S/Inputs/dense.mlir -o %t/k.o --threads=openmp 2>&1 | FileCheck %s --check-prefix=THREADS
+// THREADS: {{^}}head-opt: error: {{.*}}dense.mlir: --threads is for ONNX models; a module in the LLVM dialect says itself what runs in parallel{{$}}
 
 // RUN: not head-opt %t/two.mlir -o %t/k.o 2>&1 | FileCheck %s --check-prefix=TWO
 // TWO: {{^}}head-opt: error: {{.*}}two.mlir: both @one and @two are public; make all functions but the head private{{$}}

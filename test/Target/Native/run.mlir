@@ -3,8 +3,8 @@
 
 // RUN: split-file %s %t
 // RUN: head-opt %S/Inputs/dense.mlir --run --batch=2 | FileCheck %s --match-full-lines
-// CHECK:      -12.65{{[0-9]+}} 8.99{{[0-9]+}} 19.04{{[0-9]+}} 29.39{{[0-9]+}}
-// CHECK-NEXT: 1.50{{[0-9]+}} 10.14{{[0-9]+}} 20.71{{[0-9]+}} 29.76{{[0-9]+}}
+// CHECK:      -10.08{{[0-9]+}} 11.00{{[0-9]+}} 19.14{{[0-9]+}} 28.5{{[0-9]+}}
+// CHECK-NEXT: -6.91{{[0-9]+}} 9.87{{[0-9]+}} 19.4{{[0-9]+}} 29.5{{[0-9]+}}
 // CHECK-NOT:  {{.}}
 // RUN: head-opt %S/Inputs/dense.mlir --run --batch=0 | count 0
 // RUN: head-opt %S/Inputs/dense.mlir --run --mcpu=native | count 1

@@ -33,21 +33,27 @@ bool holds(const std::string &text, const std::string &part) {
   return text.find(part) != std::string::npos;
 }
 
-TEST(HeaderTest, namesTheElementType) {
+TEST(HeaderTest, namesTheElementTypes) {
   NativeCode code = makeCode();
-  auto prototype = [](const char *type) {
-    return "int head(const " + std::string(type) +
-           " *features, int64_t batch, " + type + " *output);";
+  auto prototype = [](const std::string &input, const std::string &output) {
+    return "int head(const " + input + " *features, int64_t batch, " + output +
+           " *output);";
   };
-  EXPECT_TRUE(holds(headerOf(code), prototype("float")));
-  code.signature->element = Element::F64;
-  EXPECT_TRUE(holds(headerOf(code), prototype("double")));
-  code.signature->element = Element::F16;
-  EXPECT_TRUE(holds(headerOf(code), prototype("uint16_t")));
+  auto setBoth = [&](Element element) {
+    code.signature->element = code.signature->outputElement = element;
+  };
+  EXPECT_TRUE(holds(headerOf(code), prototype("float", "float")));
+  setBoth(Element::F64);
+  EXPECT_TRUE(holds(headerOf(code), prototype("double", "double")));
+  setBoth(Element::F16);
+  EXPECT_TRUE(holds(headerOf(code), prototype("uint16_t", "uint16_t")));
+  EXPECT_TRUE(holds(headerOf(code), "bits of an IEEE 754 half"));
+  code.signature->outputElement = Element::F32;
+  EXPECT_TRUE(holds(headerOf(code), prototype("uint16_t", "float")));
   EXPECT_TRUE(holds(headerOf(code), "bits of an IEEE 754 half"));
   code.signature->element = Element::BF16;
-  EXPECT_TRUE(holds(headerOf(code), prototype("uint16_t")));
   EXPECT_TRUE(holds(headerOf(code), "bits of a bfloat16"));
+  EXPECT_FALSE(holds(headerOf(code), "bits of an IEEE 754 half"));
 }
 
 TEST(HeaderTest, saysWhatTheCodeNeeds) {

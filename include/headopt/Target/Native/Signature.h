@@ -17,17 +17,17 @@
 namespace headopt {
 
 /// The discardable attribute by which the head's `llvm.func` says its
-/// signature: a dictionary with exactly
+/// signature: a dictionary of
 ///
-///   element  = f32                  f16, bf16, f32 or f64
-///   features = [-1, 512, 7, 7]      extents of the feature map, batch first;
-///                                   -1 is an extent that the caller gives
-///   output   = [-1, 10]             extents of the output; -1 - k is the
-///   extent
-///                                   k of the feature map, so -1 is the batch
+///   element  = f32              f16, bf16, f32 or f64
+///   features = [-1, 512, 7, 7]  extents of the feature map, batch first; -1 is
+///                               an extent that the caller gives
+///   output   = [-1, 10]         extents of the output; -1 - k is extent k of
+///                               the feature map, so -1 is the batch
+///   output_element = f32        where it is another than `element`
 inline constexpr llvm::StringLiteral kSignatureAttr = "headopt.signature";
 
-/// Element type of features and output.
+/// Element type of features or output.
 enum class Element { F16, BF16, F32, F64 };
 
 /// Bytes of one element.
@@ -40,7 +40,9 @@ llvm::StringRef getName(Element element);
 struct HeadSignature {
   static constexpr int64_t kDynamic = -1;
 
+  /// Of the features, and of the output.
   Element element = Element::F32;
+  Element outputElement = Element::F32;
   /// Batch first; kDynamic where the caller gives the extent.
   llvm::SmallVector<int64_t> features;
   /// An entry -1 - k stands for extent k of the features.
