@@ -22,13 +22,13 @@
 
 // What is printed runs again, and does the same.
 // RUN: head-opt %S/CPU/Inputs/copy.mlir --pass-pipeline='builtin.module(specialize-batch{sizes=4,1},schedule-pooling{vector-bits=128},schedule-dense{vector-bits=128 fma=false},place-scratch{stack-bytes=7},func.func(approximate-math{fma=false},expand-half{f16=true}))' --dump-pass-pipeline 2>&1 >%t.a | FileCheck %s --check-prefix=ROUND
-// ROUND:       specialize-batch{sizes={4,1}}
+// ROUND:       specialize-batch{openmp=false parallel-bytes=1048576 sizes={4,1}}
 // ROUND:       schedule-pooling{vector-bits=128}
 // ROUND:       schedule-dense{fma=false vector-bits=128}
 // ROUND:       place-scratch{stack-bytes=7}
 // ROUND:       approximate-math{fma=false}
 // ROUND:       expand-half{f16=true}
-// RUN: head-opt %S/CPU/Inputs/copy.mlir --pass-pipeline='builtin.module(specialize-batch{sizes={4,1}},schedule-pooling{vector-bits=128},schedule-dense{fma=false vector-bits=128},place-scratch{stack-bytes=7},func.func(approximate-math{fma=false},expand-half{f16=true}))' >%t.b
+// RUN: head-opt %S/CPU/Inputs/copy.mlir --pass-pipeline='builtin.module(specialize-batch{openmp=false parallel-bytes=1048576 sizes={4,1}},schedule-pooling{vector-bits=128},schedule-dense{fma=false vector-bits=128},place-scratch{stack-bytes=7},func.func(approximate-math{fma=false},expand-half{f16=true}))' >%t.b
 // RUN: cmp %t.a %t.b
 
 

@@ -134,12 +134,15 @@ func.func @bias(%x: tensor<2x2xf32>, %init: tensor<2x3xf32>, %b: tensor<3xf32>, 
 
 // -----
 
-// Halves are widened as they are read.
+// Halves of the constant are widened as they are read, those of the rows once.
 // CHECK-LABEL: func.func @f16(
 // CHECK:         arith.constant dense_resource<packed_weight> : tensor<32xf16>
-// CHECK:         arith.extf {{.*}} : vector<8xf16> to vector<8xf32>
-// CHECK:         arith.extf {{.*}} : f16 to f32
-// CHECK:         vector.fma {{.*}} vector<8xf32>
+// CHECK:         %[[WIDE:.*]] = scf.for
+// CHECK:           arith.extf {{.*}} : vector<1xf16> to vector<1xf32>
+// CHECK:         scf.for
+// CHECK:           arith.extf {{.*}} : vector<8xf16> to vector<8xf32>
+// CHECK:           tensor.extract %[[WIDE]]
+// CHECK:           vector.fma {{.*}} vector<8xf32>
 func.func @f16(%x: tensor<2x2xf16>, %init: tensor<2x3xf32>) -> tensor<2x3xf32> {
   %w = arith.constant dense<[[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]> : tensor<2x3xf16>
   %zero = arith.constant 0.0 : f32
