@@ -389,7 +389,9 @@ def test_threads_come_and_go(compiled):
         assert lowering.same_bits(results[0], expected)
         if turn == 20:
             before = resident_kib()
-    assert resident_kib() - before < 1024
+    # Of the last 39 threads, each with more than 300 KiB of scratch, the process
+    # would otherwise keep 12 MiB; what malloc keeps for itself is much less.
+    assert resident_kib() - before < 4096
 
 
 # --- Files ----------------------------------------------------------------------
