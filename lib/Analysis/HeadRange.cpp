@@ -44,10 +44,8 @@ struct Candidate {
 
 class Finder {
 public:
-  Finder(func::FuncOp graph, const HeadAnalysis &heads,
-         HeadRangeOptions options)
-      : block(graph.getBody().front()), heads(heads), facts(heads.getFacts()),
-        options(options) {
+  Finder(func::FuncOp graph, const HeadAnalysis &heads)
+      : block(graph.getBody().front()), heads(heads), facts(heads.getFacts()) {
     range.graph = graph;
   }
 
@@ -76,7 +74,6 @@ private:
   Block &block;
   const HeadAnalysis &heads;
   const ModelFacts &facts;
-  HeadRangeOptions options;
   /// One for each map, in the order in which the last of their anchors come.
   SmallVector<Candidate> candidates;
   /// Operators that an output of the graph depends on.
@@ -336,14 +333,12 @@ void Finder::follow(const Candidate &candidate) {
       continue;
     dependents.insert(op.result_begin(), op.result_end());
     Value result = op.getResult(0);
-    bool isMean = options.raised && isAverage(result) &&
-                  followed.contains(averages.lookup(result));
     std::string whyNot;
-    if (!isMean && llvm::none_of(op.getOperands(), [&](Value operand) {
+    if (llvm::none_of(op.getOperands(), [&](Value operand) {
           return followed.contains(operand);
         }))
       continue;
-    if (!isMean && !isFollowed(&op, whyNot)) {
+    if (!isFollowed(&op, whyNot)) {
       refused.insert({&op, whyNot});
       continue;
     }
@@ -369,11 +364,7 @@ SmallVector<Operation *> Finder::getChain(Value end) const {
     for (Value operand : ops[i]->getOperands()) {
       if (operand == map)
         continue;
-      // What is inside a mean that is yet to be raised need not be lowerable.
-      bool isInside =
-          options.raised && (isAverage(ops[i]->getResult(0)) ||
-                             !followed.contains(ops[i]->getResult(0)));
-      if (isInside ? dependents.contains(operand) : followed.contains(operand))
+      if (followed.contains(operand))
         ops.insert(operand.getDefiningOp());
     }
   SmallVector<Operation *> sorted = ops.takeVector();
@@ -517,8 +508,7 @@ std::optional<HeadRange> Finder::run(std::string &whyNot) {
 
 std::optional<HeadRange> headopt::findLastHead(ModuleOp module,
                                                const HeadAnalysis &heads,
-                                               std::string &whyNot,
-                                               HeadRangeOptions options) {
+                                               std::string &whyNot) {
   whyNot.clear();
   func::FuncOp graph = getMainGraph(module);
   if (!graph) {
@@ -526,5 +516,5 @@ std::optional<HeadRange> headopt::findLastHead(ModuleOp module,
              "'onnx.graph'";
     return std::nullopt;
   }
-  return Finder(graph, heads, options).run(whyNot);
+  return Finder(graph, heads).run(whyNot);
 }

@@ -199,11 +199,8 @@ struct CutAtFeatureMapPass
     HeadAnalysisOptions analysisOptions;
     analysisOptions.residual = false;
     HeadAnalysis analysis(module, analysisOptions);
-    HeadRangeOptions options;
-    options.raised = true;
     std::string whyNot;
-    std::optional<HeadRange> range =
-        findLastHead(module, analysis, whyNot, options);
+    std::optional<HeadRange> range = findLastHead(module, analysis, whyNot);
     if (!range) {
       module.emitError(whyNot);
       return signalPassFailure();

@@ -37,12 +37,6 @@ struct HeadRange {
   unsigned numOthers = 0;
 };
 
-struct HeadRangeOptions {
-  /// Take a mean over all positions for lowerable however it is spelled, as it
-  /// will be once raise-to-gap has run.
-  bool raised = false;
-};
-
 /// The main graph of `module`: the function with `onnx.graph`, or the only one
 /// that is no model-local function. Null when there is none.
 mlir::func::FuncOp getMainGraph(mlir::ModuleOp module);
@@ -55,8 +49,7 @@ mlir::func::FuncOp getMainGraph(mlir::ModuleOp module);
 /// main graph, or when it cannot be lowered.
 std::optional<HeadRange> findLastHead(mlir::ModuleOp module,
                                       const HeadAnalysis &heads,
-                                      std::string &whyNot,
-                                      HeadRangeOptions options = {});
+                                      std::string &whyNot);
 
 } // namespace headopt
 

@@ -111,8 +111,8 @@ def OutlineHead : Pass<"outline-head", "::mlir::ModuleOp"> {
     Nodes stay as they are, except that a Reshape whose target is computed from
     extents becomes a Flatten or gets a constant target, and that other operands
     which are computed from extents become constants. Types say all that is
-    known of extents; what only a run knows stays dynamic. flatten-to-gap and
-    raise-to-gap, run before, bring heads into the form that is lowered best.
+    known of extents; what only a run knows stays dynamic. flatten-to-gap, run
+    before, makes heads smaller.
 
     A model without a head that can be outlined is an error. Remarks (category
     `outline-head`) say where the head ends and why, which inner values the rest
@@ -154,8 +154,8 @@ def CutAtFeatureMap : Pass<"cut-at-feature-map", "::mlir::ModuleOp"> {
     model-local functions go when the head alone used them; what nothing used
     stays, as does all else that the model says.
 
-    The head is the one that outline-head finds once raise-to-gap has run. A
-    model without a head is an error.
+    The head is the one that outline-head finds in the same module. A model
+    without a head is an error.
   }];
   let dependentDialects = ["::headopt::onnx::ONNXDialect"];
   let options = [

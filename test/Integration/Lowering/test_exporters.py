@@ -51,8 +51,6 @@ NOT_LOWERED = {
     "kerasTorch-20-flatten_dense_channels_first-dyn.onnx": UNKNOWN_EXTENTS,
     "kerasTorch-20-hw1_flatten_dense_channels_last-dyn.onnx": UNKNOWN_EXTENTS,
     "kerasTorch-20-hw1_flatten_dense_channels_last-static.onnx": UNKNOWN_EXTENTS,
-    # An average over windows, between the map and the dense layer.
-    "torchDY-23-aap7_from7_vgg_uniform-dyn.onnx": "pools windows that are not the whole",
 }
 
 # The value that a head ends with, where that is not the first output.
