@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Each kind of output, for one processor. The head stands in Inputs/dense.mlir.
 
 // RUN: head-opt %S/Inputs/dense.mlir --emit=llvm --mcpu=x86-64-v3 | FileCheck %s --check-prefix=LLVM

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // What becomes of globals: constants of 64 bytes and more are read-only bytes,
 // equal ones once; mutable ones are thread-local; small constants stay as they
 // are.

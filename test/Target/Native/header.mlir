@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // The C header: everything a caller has to know.
 
 // RUN: split-file %s %t

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Everything that is refused is one line that says what to do, and leaves no
 // output behind.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // --run compiles the head, calls it on this machine, and prints one line for
 // each sample.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Without --mcpu, an x86-64 head is compiled for three levels, and a dispatcher
 // picks one.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // A dense layer by hand: [batch][8] -> [batch][4], with a weight, a bias that is
 // too small to be one, and scratch memory.
 llvm.mlir.global private constant @weight(dense<
