@@ -17,19 +17,31 @@ FloatType PoolingReduction::getAccumulatorType() {
       cast<RankedTensorType>(sum->getResult(0).getType()).getElementType());
 }
 
-/// What `op` adds to its accumulator; null when it does something else.
-static Value getAddend(linalg::GenericOp op) {
+/// What `op` joins to its accumulator, and how; null when it does something
+/// else.
+static std::pair<Value, Combiner> getAddend(linalg::GenericOp op) {
   Block *body = op.getBody();
-  auto add =
-      body->getTerminator()->getOperand(0).getDefiningOp<arith::AddFOp>();
-  if (!add || add->getBlock() != body)
-    return nullptr;
+  Operation *join = body->getTerminator()->getOperand(0).getDefiningOp();
+  if (!join || join->getBlock() != body ||
+      !isa<arith::AddFOp, arith::MaximumFOp>(join))
+    return {};
+  Combiner combiner =
+      isa<arith::AddFOp>(join) ? Combiner::Sum : Combiner::Maximum;
   BlockArgument accumulator = body->getArgument(1);
   if (!accumulator.hasOneUse())
-    return nullptr;
-  if (add.getLhs() == accumulator)
-    return add.getRhs();
-  return add.getRhs() == accumulator ? add.getLhs() : Value();
+    return {};
+  Value left = join->getOperand(0), right = join->getOperand(1);
+  if (left == accumulator)
+    return {right, combiner};
+  return {right == accumulator ? left : Value(), combiner};
+}
+
+/// Whether joining `value` to a number leaves the number as it is. Negative
+/// zero becomes positive, which is what the schedules do as well.
+static bool isNeutral(Value value, Combiner combiner) {
+  if (combiner == Combiner::Sum)
+    return matchPattern(value, m_AnyZeroFloat());
+  return matchPattern(value, m_NegInfFloat());
 }
 
 /// The element-wise operation that alone reads the result of `sum`.
@@ -50,8 +62,8 @@ static linalg::GenericOp getEpilogue(linalg::GenericOp sum) {
   return user;
 }
 
-FailureOr<PoolingReduction> headopt::matchPooling(linalg::GenericOp op,
-                                                  StringRef &whyNot) {
+FailureOr<PoolingReduction> headopt::matchReduction(linalg::GenericOp op,
+                                                    StringRef &whyNot) {
   auto refuse = [&](StringRef reason) {
     whyNot = reason;
     return failure();
@@ -69,11 +81,11 @@ FailureOr<PoolingReduction> headopt::matchPooling(linalg::GenericOp op,
     return refuse("its elements are none of f16, bf16, f32 and f64");
   if (!isScheduledSum(resultType.getElementType()))
     return refuse("its sums are neither f32 nor f64");
-  pooling.addend = getAddend(op);
+  std::tie(pooling.addend, pooling.combiner) = getAddend(op);
   if (!pooling.addend || !isElementwiseBody(*op.getBody()))
     return refuse("it does not add up its input");
   auto fill = op.getDpsInitOperand(0)->get().getDefiningOp<linalg::FillOp>();
-  if (!fill || !matchPattern(fill.value(), m_AnyZeroFloat()))
+  if (!fill || !isNeutral(fill.value(), pooling.combiner))
     return refuse("it does not start from zero");
 
   AffineMap inputMap = op.getMatchingIndexingMap(op.getDpsInputOperand(0));
@@ -97,5 +109,15 @@ FailureOr<PoolingReduction> headopt::matchPooling(linalg::GenericOp op,
     if (outputMap.getDimPosition(axis) != loop)
       return refuse("it reorders the axes that it keeps");
   pooling.epilogue = getEpilogue(op);
+  return pooling;
+}
+
+FailureOr<PoolingReduction> headopt::matchPooling(linalg::GenericOp op,
+                                                  StringRef &whyNot) {
+  FailureOr<PoolingReduction> pooling = matchReduction(op, whyNot);
+  if (succeeded(pooling) && pooling->combiner != Combiner::Sum) {
+    whyNot = "it does not add up its input";
+    return failure();
+  }
   return pooling;
 }

@@ -1,5 +1,4 @@
-//===- PoolingReduction.h - Sums and means over axes of a tensor -*- C++
-//-*-===//
+//===- PoolingReduction.h - Reductions over axes of a tensor ----*- C++ -*-===//
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
@@ -21,16 +20,20 @@ struct AxisGroup {
   bool reduced;
 };
 
-/// A sum of `input`, element-wise changed, over some of its axes.
+/// How a reduction joins two numbers. NaN wins in both.
+enum class Combiner { Sum, Maximum };
+
+/// A sum or maximum of `input`, element-wise changed, over some of its axes.
 struct PoolingReduction {
   mlir::linalg::GenericOp sum;
+  Combiner combiner = Combiner::Sum;
   /// What is done to the sums and nothing else uses them: an element-wise
   /// operation of the same shape. Null when there is none.
   mlir::linalg::GenericOp epilogue;
   mlir::Value input;
   /// In the order of the input; kept and summed groups alternate.
   llvm::SmallVector<AxisGroup> groups;
-  /// What is added to the accumulator, in the body of `sum`.
+  /// What is joined to the accumulator, in the body of `sum`.
   mlir::Value addend;
 
   mlir::RankedTensorType getInputType() {
@@ -42,9 +45,14 @@ struct PoolingReduction {
   mlir::linalg::GenericOp getRoot() { return epilogue ? epilogue : sum; }
 };
 
-/// Reads `op` as a pooling reduction. On failure `whyNot` has the reason.
-/// Accepted are operations on tensors of floating point that start from zero,
-/// read their input in order and keep the order of the axes that stay.
+/// Reads `op` as a reduction. On failure `whyNot` has the reason. Accepted are
+/// operations on tensors of floating point that start from what their combiner
+/// leaves as it is (zero, minus infinity), read their input in order and keep
+/// the order of the axes that stay.
+llvm::FailureOr<PoolingReduction> matchReduction(mlir::linalg::GenericOp op,
+                                                 llvm::StringRef &whyNot);
+
+/// The same for sums only.
 llvm::FailureOr<PoolingReduction> matchPooling(mlir::linalg::GenericOp op,
                                                llvm::StringRef &whyNot);
 

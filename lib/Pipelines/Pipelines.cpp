@@ -6,6 +6,7 @@
 
 #include "headopt/Pipelines/Pipelines.h"
 #include "headopt/Conversion/Passes.h"
+#include "headopt/Pipelines/Kernels.h"
 #include "headopt/Target/Native/Signature.h"
 #include "headopt/Transforms/Passes.h"
 #include "mlir/Conversion/Passes.h"
@@ -16,6 +17,7 @@
 #include "mlir/Dialect/Bufferization/Transforms/FuncBufferizableOpInterfaceImpl.h"
 #include "mlir/Dialect/Bufferization/Transforms/Passes.h"
 #include "mlir/Dialect/ControlFlow/IR/ControlFlow.h"
+#include "mlir/Dialect/GPU/IR/GPUDialect.h"
 #include "mlir/Dialect/Index/IR/IndexDialect.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
@@ -113,10 +115,10 @@ void headopt::buildCPUPipeline(OpPassManager &pm,
 void headopt::registerLoweringDialects(DialectRegistry &registry) {
   registry.insert<affine::AffineDialect, arith::ArithDialect,
                   bufferization::BufferizationDialect, cf::ControlFlowDialect,
-                  func::FuncDialect, index::IndexDialect, linalg::LinalgDialect,
-                  LLVM::LLVMDialect, math::MathDialect, memref::MemRefDialect,
-                  scf::SCFDialect, tensor::TensorDialect, ub::UBDialect,
-                  vector::VectorDialect>();
+                  func::FuncDialect, gpu::GPUDialect, index::IndexDialect,
+                  linalg::LinalgDialect, LLVM::LLVMDialect, math::MathDialect,
+                  memref::MemRefDialect, scf::SCFDialect, tensor::TensorDialect,
+                  ub::UBDialect, vector::VectorDialect>();
   arith::registerBufferizableOpInterfaceExternalModels(registry);
   bufferization::func_ext::registerBufferizableOpInterfaceExternalModels(
       registry);
@@ -216,6 +218,7 @@ headopt::lowerHeadToLLVM(ModuleOp module, ArrayRef<VectorUnit> units,
 }
 
 void headopt::registerHeadOptPipelines() {
+  registerKernelPipelines();
   PassPipelineRegistration<HeadToLinalgOptions>(
       "lower-head-to-linalg",
       "Lower the last head of an ONNX model to one function on tensors",

@@ -205,4 +205,81 @@ def PlaceScratch : Pass<"place-scratch", "::mlir::ModuleOp"> {
   ];
 }
 
+//===----------------------------------------------------------------------===//
+// GPUs
+//===----------------------------------------------------------------------===//
+
+class MapToGPU<string name> : Pass<name, "::mlir::ModuleOp"> {
+  let dependentDialects = [
+    "::mlir::affine::AffineDialect", "::mlir::arith::ArithDialect",
+    "::mlir::bufferization::BufferizationDialect", "::mlir::gpu::GPUDialect",
+    "::mlir::math::MathDialect", "::mlir::memref::MemRefDialect",
+    "::mlir::scf::SCFDialect", "::mlir::tensor::TensorDialect",
+    "::mlir::vector::VectorDialect"];
+}
+
+defvar SubgroupSizeOption =
+    Option<"subgroupSize", "subgroup-size", "unsigned", /*default=*/"32",
+           "Threads that exchange numbers without shared memory: 4, 8, 16, 32 "
+           "or 64">;
+
+def MapPoolingToGPU : MapToGPU<"map-pooling-to-gpu"> {
+  let summary = "Make kernels of sums, means and maxima over axes of a tensor";
+  let description = [{
+    Replaces a `linalg` operation on tensors that reduces one or more axes, with
+    what is done to each element before and after, by one or two `gpu.launch`
+    that read the operand's buffer and write a new one:
+
+    ```mlir
+    %sums = linalg.generic {...} ins(%map : tensor<?x512x7x7xf32>) outs(%zeros : tensor<?x512xf32>)
+    ```
+    becomes
+    ```mlir
+    %from = bufferization.to_buffer %flat read_only : tensor<?xf32> to memref<?xf32>
+    %to = memref.alloc(%rows) : memref<?xf32>
+    gpu.launch blocks(...) threads(...) module(@head_kernels) function(@head_pool_rows_0) { ... }
+    %sums = bufferization.to_tensor %to restrict : memref<?xf32> to tensor<?xf32>
+    ```
+    When the last reduced axes are the last of the tensor (NCHW), some lanes of
+    a sub-group read a short row each, a block a longer one, and several blocks
+    the longest, whose sums a second kernel joins. When the last axes stay
+    (NHWC), threads have columns of their own. Memory is read 16 bytes at a time
+    where every row starts at a multiple of them, which is checked when the
+    code runs where it is not known.
+
+    f16, bf16 and f32 are summed in f32. The order of the additions depends on
+    the reduced extents alone.
+
+    Reductions that are left alone get a remark (category `map-pooling-to-gpu`)
+    that says why.
+  }];
+  let options = [SubgroupSizeOption];
+}
+
+def MapDenseToGPU : MapToGPU<"map-dense-to-gpu"> {
+  let summary = "Make kernels of products with a constant matrix";
+  let description = [{
+    Replaces a matrix product with a constant on the right, and the element-wise
+    operation behind it, by a `gpu.launch`. The constant is stored anew with the
+    numbers of a column next to each other. A sub-group computes a column for
+    one row, or for up to eight:
+
+    ```mlir
+    %y = linalg.matmul ins(%x, %w : tensor<?x512xf32>, tensor<512x25xf32>) outs(%zeros : tensor<?x25xf32>)
+    ```
+    Products that are left alone get a remark (category `map-dense-to-gpu`).
+  }];
+  let options = [SubgroupSizeOption];
+}
+
+def MapLoopsToGPU : MapToGPU<"map-loops-to-gpu"> {
+  let summary = "Make a kernel of each linalg operation that is left";
+  let description = [{
+    One thread computes one element of the results of a `linalg` operation on
+    tensors. Meant for the small operations around a pool and its dense layers,
+    after `map-pooling-to-gpu` and `map-dense-to-gpu`. An operation that cannot
+    be mapped is an error.
+  }];
+}
+
 #endif // HEADOPT_CODEGEN_PASSES_TD

@@ -16,6 +16,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "../DenseProduct.h"
 #include "../ElementwiseBody.h"
 #include "VectorLoops.h"
 #include "headopt/Codegen/Passes.h"
@@ -43,131 +44,16 @@ constexpr int64_t kPanelColumns = 48;
 /// Columns of the last panel are a multiple of this: the widest vector of f32.
 constexpr int64_t kPanelUnit = 16;
 
-/// A product with a constant on the right, and what follows it.
-struct Dense {
-  linalg::LinalgOp product;
-  /// Element-wise, of the product and of values that are broadcast to it; null
-  /// when there is none.
-  linalg::GenericOp epilogue;
-  Value rows;
-  arith::ConstantOp weight;
-  /// The constant is [columns, inner] rather than [inner, columns].
-  bool transposed;
-  int64_t numRows, inner, columns;
-
-  FloatType getAccumulatorType() {
-    return cast<FloatType>(
-        getElementTypeOrSelf(product->getResult(0).getType()));
-  }
-  Operation *getRoot() {
-    return epilogue ? epilogue.getOperation() : product.getOperation();
-  }
-};
-
 } // namespace
 
-/// `value` is `argument`, or that widened.
-static bool isWidened(Value value, BlockArgument argument) {
-  if (auto widening = value.getDefiningOp<arith::ExtFOp>())
-    value = widening.getIn();
-  return value == argument;
-}
-
-/// The body multiplies its two inputs and adds the product to the accumulator.
-static bool isMultiplyAdd(Block &body) {
-  auto sum = body.getTerminator()->getOperand(0).getDefiningOp<arith::AddFOp>();
-  if (!sum)
-    return false;
-  for (auto [accumulator, product] : {std::pair(sum.getLhs(), sum.getRhs()),
-                                      std::pair(sum.getRhs(), sum.getLhs())}) {
-    auto mul = product.getDefiningOp<arith::MulFOp>();
-    if (!mul || accumulator != body.getArgument(2))
-      continue;
-    for (auto [x, w] : {std::pair(mul.getLhs(), mul.getRhs()),
-                        std::pair(mul.getRhs(), mul.getLhs())})
-      if (isWidened(x, body.getArgument(0)) &&
-          isWidened(w, body.getArgument(1)))
-        return true;
-  }
-  return false;
-}
-
-/// The element-wise operation that alone reads `product`, of operands that are
-/// of its shape, one for each column, or one for all.
-static linalg::GenericOp getEpilogue(Value product) {
-  if (!product.hasOneUse())
-    return nullptr;
-  auto user = dyn_cast<linalg::GenericOp>(*product.user_begin());
-  if (!user || user->getBlock() != product.getDefiningOp()->getBlock() ||
-      user.getNumDpsInits() != 1 || user.getNumLoops() != 2 ||
-      user.getNumReductionLoops() != 0 ||
-      user.getDpsInitOperand(0)->get() == product ||
-      !user.getBody()->getArguments().back().use_empty() ||
-      !isElementwiseBody(*user.getBody()))
-    return nullptr;
-  AffineExpr column = getAffineDimExpr(1, user.getContext());
-  for (OpOperand &operand : user->getOpOperands()) {
-    AffineMap map = user.getMatchingIndexingMap(&operand);
-    bool whole = map.isIdentity();
-    bool broadcast = user.isDpsInput(&operand) &&
-                     (map.getNumResults() == 0 ||
-                      (map.getNumResults() == 1 && map.getResult(0) == column));
-    bool isTensor = isa<RankedTensorType>(operand.get().getType());
-    if (!(whole || (broadcast && operand.get() != product)) || !isTensor)
-      return nullptr;
-  }
-  return user;
-}
-
-static FailureOr<Dense> matchDense(linalg::LinalgOp op, StringRef &whyNot) {
-  auto refuse = [&](StringRef reason) {
-    whyNot = reason;
+/// Reads `op` as a product that this schedule is for.
+static FailureOr<DenseProduct> matchDense(linalg::LinalgOp op,
+                                          StringRef &whyNot) {
+  FailureOr<DenseProduct> dense = matchDenseProduct(op, whyNot);
+  if (succeeded(dense) && ShapedType::isDynamic(dense->numRows)) {
+    whyNot = "its extents are not all known, or one is 0";
     return failure();
-  };
-  if (!op.hasPureTensorSemantics() || !linalg::isaContractionOpInterface(op))
-    return refuse("it is no contraction of tensors");
-  FailureOr<linalg::ContractionDimensions> dims =
-      linalg::inferContractionDims(op);
-  if (failed(dims) || !dims->batch.empty() || dims->m.size() != 1 ||
-      dims->n.size() != 1 || dims->k.size() != 1 || op.getNumLoops() != 3)
-    return refuse("it is no product of two matrices");
-  AffineExpr m = getAffineDimExpr(dims->m[0], op.getContext());
-  AffineExpr n = getAffineDimExpr(dims->n[0], op.getContext());
-  AffineExpr k = getAffineDimExpr(dims->k[0], op.getContext());
-  SmallVector<AffineMap> maps = op.getIndexingMapsArray();
-  if (maps[0].getResults() != ArrayRef({m, k}) ||
-      maps[2].getResults() != ArrayRef({m, n}))
-    return refuse("its rows or its result are transposed");
-  Dense dense;
-  dense.product = op;
-  dense.transposed = maps[1].getResults() == ArrayRef({n, k});
-  dense.rows = op.getDpsInputOperand(0)->get();
-  dense.weight =
-      op.getDpsInputOperand(1)->get().getDefiningOp<arith::ConstantOp>();
-  if (!dense.weight)
-    return refuse("its right side is no constant");
-  if (!isa<DenseElementsAttr, DenseResourceElementsAttr>(
-          dense.weight.getValue()))
-    return refuse("its constant is of an unknown kind");
-  auto type = cast<RankedTensorType>(op->getResult(0).getType());
-  auto rowsType = cast<RankedTensorType>(dense.rows.getType());
-  if (!isScheduledElement(rowsType.getElementType()) ||
-      !isScheduledElement(getElementTypeOrSelf(dense.weight.getType())))
-    return refuse("its elements are none of f16, bf16, f32 and f64");
-  if (!isScheduledSum(type.getElementType()))
-    return refuse("its sums are neither f32 nor f64");
-  if (!type.hasStaticShape() || !rowsType.hasStaticShape() ||
-      type.getNumElements() == 0 || rowsType.getNumElements() == 0)
-    return refuse("its extents are not all known, or one is 0");
-  if (!isMultiplyAdd(*op.getBlock()))
-    return refuse("it does more than multiply and add");
-  auto fill = op.getDpsInitOperand(0)->get().getDefiningOp<linalg::FillOp>();
-  if (!fill || !matchPattern(fill.value(), m_AnyZeroFloat()))
-    return refuse("it does not start from zero");
-  dense.numRows = type.getDimSize(0);
-  dense.columns = type.getDimSize(1);
-  dense.inner = rowsType.getDimSize(1);
-  dense.epilogue = getEpilogue(op->getResult(0));
+  }
   return dense;
 }
 
@@ -180,26 +66,13 @@ static int64_t getPanelWidth(int64_t column, int64_t columns) {
 /// The constant in panels, as a flat tensor; null when its data is not there.
 /// All panels but the last are of full width, so panel p starts at p * 48 *
 /// inner.
-static TypedAttr packWeight(Dense dense) {
-  Attribute value = dense.weight.getValue();
+static TypedAttr packWeight(DenseProduct dense) {
   auto type = cast<RankedTensorType>(dense.weight.getType());
   size_t bytes = type.getElementTypeBitWidth() / 8;
-  ArrayRef<char> raw;
-  bool splat = false;
-  if (auto elements = dyn_cast<DenseElementsAttr>(value)) {
-    raw = elements.getRawData();
-    splat = elements.isSplat();
-  } else {
-    AsmResourceBlob *blob =
-        cast<DenseResourceElementsAttr>(value).getRawHandle().getBlob();
-    if (!blob)
-      return nullptr;
-    raw = blob->getData();
-  }
-  int64_t columns = dense.columns, inner = dense.inner;
-  if (raw.size() != (splat ? 1 : size_t(columns * inner)) * bytes)
+  std::optional<WeightData> data = dense.getWeightData();
+  if (!data)
     return nullptr;
-
+  int64_t columns = dense.columns, inner = dense.inner;
   int64_t size = 0;
   for (int64_t from = 0; from < columns; from += kPanelColumns)
     size += getPanelWidth(from, columns) * inner;
@@ -219,7 +92,7 @@ static TypedAttr packWeight(Dense dense) {
           int64_t source = dense.transposed ? (from + j) * inner + k
                                             : k * columns + from + j;
           memcpy(to + (k * width + j) * bytes,
-                 raw.data() + (splat ? 0 : source * bytes), bytes);
+                 data->raw.data() + (data->splat ? 0 : source * bytes), bytes);
         }
     to += width * inner * bytes;
   }
@@ -233,7 +106,7 @@ namespace {
 /// Writes the loops of one product.
 class Scheduler {
 public:
-  Scheduler(VectorLoops &b, Dense product, int64_t vectorBits, bool fma)
+  Scheduler(VectorLoops &b, DenseProduct product, int64_t vectorBits, bool fma)
       : b(b), dense(product), accumulatorType(dense.getAccumulatorType()),
         lanes(vectorBits / accumulatorType.getWidth()), fma(fma),
         // AVX-512 has 32 registers; of 16, some must hold operands.
@@ -252,7 +125,7 @@ private:
   Value finish(Value sums, Value row, Value column);
 
   VectorLoops &b;
-  Dense dense;
+  DenseProduct dense;
   FloatType accumulatorType;
   int64_t lanes;
   bool fma;
@@ -461,7 +334,7 @@ struct ScheduleDense final : headopt::impl::ScheduleDenseBase<ScheduleDense> {
       if (epilogues.contains(op))
         continue;
       StringRef whyNot;
-      FailureOr<Dense> dense = matchDense(op, whyNot);
+      FailureOr<DenseProduct> dense = matchDense(op, whyNot);
       if (failed(dense)) {
         if (linalg::isaContractionOpInterface(op))
           remark::missed(

@@ -13,52 +13,6 @@
 using namespace mlir;
 using namespace headopt;
 
-Value VectorLoops::materialize(Index index) {
-  return getValueOrCreateConstantIndexOp(*this, getLoc(), index);
-}
-
-Value VectorLoops::constant(int64_t index) {
-  return arith::ConstantIndexOp::create(*this, index);
-}
-
-Index VectorLoops::add(Index a, Index b) {
-  std::optional<int64_t> x = getConstantIntValue(a), y = getConstantIntValue(b);
-  if (x && y)
-    return getIndexAttr(*x + *y);
-  if (x == 0)
-    return b;
-  if (y == 0)
-    return a;
-  return Value(arith::AddIOp::create(*this, materialize(a), materialize(b)));
-}
-
-Index VectorLoops::sub(Index a, Index b) {
-  std::optional<int64_t> x = getConstantIntValue(a), y = getConstantIntValue(b);
-  if (x && y)
-    return getIndexAttr(*x - *y);
-  if (y == 0)
-    return a;
-  return Value(arith::SubIOp::create(*this, materialize(a), materialize(b)));
-}
-
-Index VectorLoops::mul(Index a, Index b) {
-  std::optional<int64_t> x = getConstantIntValue(a), y = getConstantIntValue(b);
-  if (x && y)
-    return getIndexAttr(*x * *y);
-  if (x == 1)
-    return b;
-  if (y == 1)
-    return a;
-  return Value(arith::MulIOp::create(*this, materialize(a), materialize(b)));
-}
-
-Index VectorLoops::floorDiv(Index a, int64_t b) {
-  if (std::optional<int64_t> x = getConstantIntValue(a))
-    return getIndexAttr(*x / b);
-  // Extents are not negative.
-  return Value(arith::DivUIOp::create(*this, materialize(a), constant(b)));
-}
-
 Value VectorLoops::load(Value tensor, ArrayRef<Value> indices, int64_t lanes) {
   Type element = cast<RankedTensorType>(tensor.getType()).getElementType();
   bool inBounds = true;

@@ -8,27 +8,15 @@
 #ifndef HEADOPT_LIB_CODEGEN_CPU_VECTORLOOPS_H
 #define HEADOPT_LIB_CODEGEN_CPU_VECTORLOOPS_H
 
+#include "../ExtentBuilder.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
-#include "mlir/IR/ImplicitLocOpBuilder.h"
 
 namespace headopt {
 
-/// An extent or an index, known at compile time where possible.
-using Index = mlir::OpFoldResult;
-
 /// Builds the loops of a schedule.
-struct VectorLoops : mlir::ImplicitLocOpBuilder {
-  using ImplicitLocOpBuilder::ImplicitLocOpBuilder;
-
-  /// `index` as a value.
-  mlir::Value materialize(Index index);
-  mlir::Value constant(int64_t index);
-  /// Sums, products, quotients (rounded down) and remainders of extents.
-  Index add(Index a, Index b);
-  Index sub(Index a, Index b);
-  Index mul(Index a, Index b);
-  Index floorDiv(Index a, int64_t b);
+struct VectorLoops : ExtentBuilder {
+  using ExtentBuilder::ExtentBuilder;
 
   /// `lanes` elements of `tensor` from `indices` on, all of them inside it.
   mlir::Value load(mlir::Value tensor, llvm::ArrayRef<mlir::Value> indices,

@@ -1,0 +1,36 @@
+//===- Kernels.h - From a head in linalg to kernels -------------*- C++ -*-===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef HEADOPT_PIPELINES_KERNELS_H
+#define HEADOPT_PIPELINES_KERNELS_H
+
+#include "headopt/Codegen/Passes.h"
+#include "mlir/Pass/PassManager.h"
+#include "mlir/Pass/PassOptions.h"
+
+namespace headopt {
+
+struct KernelPipelineOptions
+    : mlir::PassPipelineOptions<KernelPipelineOptions> {
+  Option<unsigned> subgroupSize{
+      *this, "subgroup-size",
+      llvm::cl::desc("Threads that exchange numbers without shared memory: 4, "
+                     "8, 16, 32 or 64"),
+      llvm::cl::init(32)};
+};
+
+/// From functions on tensors, in linalg, to the same functions with
+/// `gpu.launch_func` in them, and one gpu.module for the kernels of each. The
+/// kernels are the same for all back ends but for the sub-group size.
+void buildKernelPipeline(mlir::OpPassManager &pm,
+                         const KernelPipelineOptions &options);
+
+/// Registers `map-head-to-gpu`.
+void registerKernelPipelines();
+
+} // namespace headopt
+
+#endif // HEADOPT_PIPELINES_KERNELS_H

@@ -1,0 +1,58 @@
+//===- Kernels.cpp - From a head in linalg to kernels and launches --------===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "headopt/Pipelines/Kernels.h"
+#include "mlir/Conversion/AffineToStandard/AffineToStandard.h"
+#include "mlir/Dialect/Arith/Transforms/Passes.h"
+#include "mlir/Dialect/GPU/Transforms/Passes.h"
+#include "mlir/Dialect/Math/Transforms/Passes.h"
+#include "mlir/Dialect/MemRef/Transforms/Passes.h"
+#include "mlir/Pass/PassRegistry.h"
+#include "mlir/Transforms/Passes.h"
+
+using namespace mlir;
+using namespace headopt;
+
+void headopt::buildKernelPipeline(OpPassManager &pm,
+                                  const KernelPipelineOptions &options) {
+  pm.addNestedPass<func::FuncOp>(createFuseElementwise());
+  pm.addPass(createCanonicalizerPass());
+  pm.addPass(createCSEPass());
+  MapPoolingToGPUOptions pooling;
+  pooling.subgroupSize = options.subgroupSize;
+  pm.addPass(createMapPoolingToGPU(pooling));
+  MapDenseToGPUOptions dense;
+  dense.subgroupSize = options.subgroupSize;
+  pm.addPass(createMapDenseToGPU(dense));
+  pm.addPass(createMapLoopsToGPU());
+  // Arithmetic and functions of halves are done in f32, as on CPUs.
+  pm.addPass(math::createMathExtendToSupportedTypes());
+  arith::ArithEmulateUnsupportedFloatsOptions emulated;
+  emulated.sourceTypeStrs = {"bf16", "f16"};
+  emulated.targetTypeStr = "f32";
+  pm.addPass(arith::createArithEmulateUnsupportedFloats(emulated));
+  ApproximateMathOptions math;
+  math.fma = true;
+  pm.addNestedPass<func::FuncOp>(createApproximateMath(math));
+  ExpandHalfOptions half;
+  half.f16 = false;
+  pm.addNestedPass<func::FuncOp>(createExpandHalf(half));
+  // Outlined before they are canonicalised: a load of a tensor's buffer would
+  // become an access to the tensor again.
+  pm.addPass(createLowerAffinePass());
+  pm.addPass(createGpuLaunchSinkIndexComputationsPass());
+  pm.addPass(createGpuKernelOutliningPass());
+  pm.addPass(memref::createResolveShapedTypeResultDimsPass());
+  pm.addPass(createCanonicalizerPass());
+  pm.addPass(createCSEPass());
+}
+
+void headopt::registerKernelPipelines() {
+  PassPipelineRegistration<KernelPipelineOptions>(
+      "map-head-to-gpu",
+      "Make GPU kernels of one function on tensors (linalg), and launch them",
+      buildKernelPipeline);
+}
