@@ -282,4 +282,36 @@ def MapLoopsToGPU : MapToGPU<"map-loops-to-gpu"> {
   }];
 }
 
+def LowerLaunches : Pass<"lower-launches", "::mlir::ModuleOp"> {
+  let summary = "Make C functions of one that launches kernels";
+  let description = [{
+    Takes the one function of the module, from a tensor whose first extent is
+    the batch to another such tensor, whose work is done by kernels of the one
+    `gpu.binary`, and makes of it functions that call the runtime
+    (`runtime/headopt_gpu.h`), as `NAME_cuda`, `NAME_hip` or `NAME_vulkan`:
+
+    ```mlir
+    gpu.binary @head_kernels [#gpu.object<#nvvm.target<chip = "sm_80">, assembly = "...">]
+    func.func @head(%x: tensor<?x512x7x7xf32>) -> tensor<?x25xf32> { ... gpu.launch_func @head_kernels::@head_pool_rows_0 ... }
+    ```
+    becomes
+    ```mlir
+    func.func @head_cuda(%features: !llvm.ptr, %batch: i64, %output: !llvm.ptr, %stream: !llvm.ptr) -> i32
+    func.func @head_cuda_host(%features: !llvm.ptr, %batch: i64, %output: !llvm.ptr) -> i32
+    func.func @head_cuda_error() -> !llvm.ptr
+    ```
+    All memory between kernels is asked for once for each call, and constants
+    are handed to the runtime, which copies them to a device once. The
+    discardable attributes `chip` and `subgroup_size` of the `gpu.binary` go to
+    the runtime as well.
+  }];
+  let dependentDialects = [
+    "::mlir::arith::ArithDialect", "::mlir::func::FuncDialect",
+    "::mlir::LLVM::LLVMDialect", "::mlir::scf::SCFDialect"];
+  let options = [
+    Option<"interface", "interface", "std::string", /*default=*/"\"cuda\"",
+           "Whose driver runs the kernels: cuda, hip or vulkan">,
+  ];
+}
+
 #endif // HEADOPT_CODEGEN_PASSES_TD
