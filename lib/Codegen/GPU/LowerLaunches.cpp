@@ -531,7 +531,6 @@ func::FuncOp Lowering::createEntry(StringRef name, bool withStream) {
     types.push_back(pointer);
   b.setInsertionPoint(head);
   auto entry = func::FuncOp::create(b, name, b.getFunctionType(types, {i32}));
-  entry->setAttr(kExportedAttr, b.getUnitAttr());
   b.setInsertionPointToStart(entry.addEntryBlock());
 
   auto compare = [&](arith::CmpIPredicate predicate, Value a, int64_t value) {
@@ -580,11 +579,11 @@ LogicalResult Lowering::createOnDevice() {
   Type i64 = b.getI64Type();
   auto pointer = LLVM::LLVMPointerType::get(b.getContext());
   entry = createEntry(getDeviceName(), /*withStream=*/true);
-  if (interface == "vulkan") {
-    // Nobody else has addresses of Vulkan's memory.
-    entry->removeAttr(kExportedAttr);
+  // Nobody else has addresses of Vulkan's memory.
+  if (interface == "vulkan")
     entry.setPrivate();
-  }
+  else
+    entry->setAttr(kExportedAttr, b.getUnitAttr());
   unsigned numSlots = 1;
   head.walk([&](gpu::LaunchFuncOp launch) {
     numSlots = std::max(numSlots, launch.getNumKernelOperands());
@@ -625,6 +624,8 @@ void Lowering::createOnHost() {
   entry = createEntry(interface == "vulkan" ? getName("_vulkan")
                                             : getDeviceName() + "_host",
                       /*withStream=*/false);
+  // Such as the signature, which is that of a head on a CPU.
+  entry->setDiscardableAttrs(llvm::to_vector(head->getDiscardableAttrs()));
   call = createWords(b, entry, kCallWords);
   Value batch = entry.getArgument(1);
   auto getTotal = [&](RankedTensorType type, ValueRange extents) {

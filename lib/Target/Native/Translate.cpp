@@ -5,6 +5,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "Stages.h"
+#include "headopt/Target/Native/Signature.h"
 #include "mlir/Dialect/OpenMP/OpenMPDialect.h"
 #include "mlir/IR/BuiltinAttributes.h"
 #include "mlir/IR/Diagnostics.h"
@@ -142,13 +143,14 @@ static void declareWeights(ModuleOp module, WeightTable &weights) {
 // Scratch memory
 //===----------------------------------------------------------------------===//
 
-/// Makes mutable globals thread-local. Their address is taken by an instruction
-/// where the program takes it: as a mere constant, it would be another one in
-/// the part of a loop that runs in another thread.
+/// Makes mutable globals thread-local, but for those that say that threads
+/// share them. Their address is taken by an instruction where the program takes
+/// it: as a mere constant, it would be another one in the part of a loop that
+/// runs in another thread.
 static void makeThreadLocal(ModuleOp module) {
   llvm::DenseSet<StringAttr> mutableGlobals;
   for (LLVM::GlobalOp global : module.getOps<LLVM::GlobalOp>()) {
-    if (global.getConstant())
+    if (global.getConstant() || global->hasAttr(kSharedAttr))
       continue;
     global.setThreadLocal_(true);
     if (global.getValueOrNull() || global.getInitializerBlock())
@@ -188,7 +190,8 @@ llvm::Expected<LLVM::LLVMFuncOp> headopt::findEntry(ModuleOp module) {
   for (auto func : module.getOps<LLVM::LLVMFuncOp>()) {
     if (func.isExternal() || func.getLinkage() != LLVM::Linkage::External ||
         SymbolTable::getSymbolVisibility(func) !=
-            SymbolTable::Visibility::Public)
+            SymbolTable::Visibility::Public ||
+        func->hasAttr(kExportedAttr))
       continue;
     if (entry)
       return error("both @%s and @%s are public; make all functions but the "
@@ -207,7 +210,7 @@ headopt::translate(ModuleOp module, LLVM::LLVMFuncOp entry,
                    const llvm::TargetMachine &machine, WeightTable &weights,
                    llvm::LLVMContext &context) {
   for (auto func : module.getOps<LLVM::LLVMFuncOp>()) {
-    if (func.isExternal() || func == entry)
+    if (func.isExternal() || func == entry || func->hasAttr(kExportedAttr))
       continue;
     func.setLinkage(LLVM::Linkage::Internal);
     func.setVisibility_(LLVM::Visibility::Default);
