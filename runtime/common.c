@@ -4,11 +4,6 @@
 //
 //===----------------------------------------------------------------------===//
 
-// For RTLD_NOLOAD.
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE
-#endif
-
 #include "common.h"
 #include "headopt_gpu.h"
 #include <dlfcn.h>
