@@ -242,12 +242,6 @@ static device_module *load_program(device_call *call) {
 
 /// Finds the program in the call's context, where it is loaded once.
 static void find_module(device_call *call) {
-  if (call->program->version != HEADOPT_GPU_VERSION) {
-    headopt_device_fail(call, HEADOPT_GPU_BAD_ARGUMENT,
-                        "the head and its runtime are of different versions of "
-                        "head-opt");
-    return;
-  }
   headopt_runtime_lock();
   device_module **slot = (device_module **)call->program->state;
   while (*slot && (*slot)->context != call->context)
@@ -283,7 +277,12 @@ static device_call *start(struct headopt_gpu_call *opaque,
   memset(call, 0, sizeof(*call));
   call->program = program;
   call->stream = stream;
-  if (start_driver(call))
+  if (program->version != HEADOPT_GPU_VERSION)
+    headopt_device_fail(call, HEADOPT_GPU_BAD_ARGUMENT,
+                        "the head and its runtime for %s are of different "
+                        "versions of head-opt",
+                        api->name);
+  else if (start_driver(call))
     api->enter(call);
   return call;
 }

@@ -9,7 +9,7 @@ foreach(kind object IN ZIP_LISTS KINDS OBJECTS)
   file(READ "${object}" bytes HEX)
   string(REGEX REPLACE "([0-9a-f][0-9a-f])" "0x\\1," bytes "${bytes}")
   string(APPEND arrays
-    "static const unsigned char k${kind}Runtime[] = {${bytes}};\n")
+    "alignas(16) static const unsigned char k${kind}Runtime[] = {${bytes}};\n")
   string(APPEND entries
     "    {DeviceKind::${kind}, k${kind}Runtime, sizeof(k${kind}Runtime)},\n")
 endforeach()

@@ -404,7 +404,10 @@ TEST_F(DeviceRuntimeTest, LaunchFails) {
 TEST_F(DeviceRuntimeTest, OtherVersion) {
   head().program.version = 2;
   EXPECT_EQ(head().run(1, 1, 1, nullptr), 1);
-  EXPECT_EQ(standIn.count("load"), 0u);
+  EXPECT_EQ(error(), std::string("head: the head and its runtime for ") +
+                         (kIsHip ? "HIP" : "CUDA") +
+                         " are of different versions of head-opt");
+  EXPECT_TRUE(standIn.calls.empty());
 }
 
 TEST_F(DeviceRuntimeTest, OutOfMemoryAtEachAllocation) {
