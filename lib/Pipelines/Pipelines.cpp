@@ -6,6 +6,7 @@
 
 #include "headopt/Pipelines/Pipelines.h"
 #include "headopt/Conversion/Passes.h"
+#include "headopt/Pipelines/GPU.h"
 #include "headopt/Target/Native/Signature.h"
 #include "headopt/Transforms/Passes.h"
 #include "mlir/Conversion/Passes.h"
@@ -229,4 +230,5 @@ void headopt::registerHeadOptPipelines() {
         buildBatchPipeline(pm, batch);
         buildCPUPipeline(pm, options);
       });
+  registerDevicePipelines();
 }
