@@ -28,6 +28,11 @@ if config.headopt_asan_runtime:
         % (config.headopt_asan_runtime, config.llvm_tools_dir),
     )
 llvm_config.add_tool_substitutions(
-    [ToolSubst("head-opt", unresolved="fatal"), mlir_opt, "split-file"],
+    [
+        ToolSubst("head-opt", unresolved="fatal"),
+        ToolSubst("headopt-compile-device", unresolved="fatal"),
+        mlir_opt,
+        "split-file",
+    ],
     [config.headopt_tools_dir, config.llvm_tools_dir],
 )

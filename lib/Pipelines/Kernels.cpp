@@ -5,7 +5,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "headopt/Pipelines/Kernels.h"
-#include "mlir/Conversion/AffineToStandard/AffineToStandard.h"
+#include "mlir/Conversion/Passes.h"
 #include "mlir/Dialect/Arith/Transforms/Passes.h"
 #include "mlir/Dialect/GPU/Transforms/Passes.h"
 #include "mlir/Dialect/Math/Transforms/Passes.h"
@@ -50,9 +50,29 @@ void headopt::buildKernelPipeline(OpPassManager &pm,
   pm.addPass(createCSEPass());
 }
 
+void headopt::buildLaunchPipeline(OpPassManager &pm,
+                                  const LaunchPipelineOptions &options) {
+  LowerLaunchesOptions lower;
+  lower.interface = options.interface;
+  pm.addPass(createLowerLaunches(lower));
+  pm.addPass(createCanonicalizerPass());
+  pm.addPass(createCSEPass());
+  pm.addPass(createSCFToControlFlowPass());
+  pm.addPass(createArithToLLVMConversionPass());
+  pm.addPass(createConvertControlFlowToLLVMPass());
+  pm.addPass(createConvertFuncToLLVMPass());
+  pm.addPass(createReconcileUnrealizedCastsPass());
+  pm.addPass(createCanonicalizerPass());
+}
+
 void headopt::registerKernelPipelines() {
   PassPipelineRegistration<KernelPipelineOptions>(
       "map-head-to-gpu",
       "Make GPU kernels of one function on tensors (linalg), and launch them",
       buildKernelPipeline);
+  PassPipelineRegistration<LaunchPipelineOptions>(
+      "lower-launches-to-llvm",
+      "Lower the function that launches the kernels of a gpu.binary to C "
+      "functions in the LLVM dialect",
+      buildLaunchPipeline);
 }

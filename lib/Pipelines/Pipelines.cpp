@@ -6,6 +6,7 @@
 
 #include "headopt/Pipelines/Pipelines.h"
 #include "headopt/Conversion/Passes.h"
+#include "headopt/Pipelines/GPU.h"
 #include "headopt/Pipelines/Kernels.h"
 #include "headopt/Target/Native/Signature.h"
 #include "headopt/Transforms/Passes.h"
@@ -20,8 +21,6 @@
 #include "mlir/Dialect/GPU/IR/GPUDialect.h"
 #include "mlir/Dialect/Index/IR/IndexDialect.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
-#include "mlir/Dialect/LLVMIR/NVVMDialect.h"
-#include "mlir/Dialect/LLVMIR/ROCDLDialect.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Linalg/Passes.h"
 #include "mlir/Dialect/Linalg/Transforms/AllInterfaces.h"
@@ -118,10 +117,9 @@ void headopt::registerLoweringDialects(DialectRegistry &registry) {
   registry.insert<affine::AffineDialect, arith::ArithDialect,
                   bufferization::BufferizationDialect, cf::ControlFlowDialect,
                   func::FuncDialect, gpu::GPUDialect, index::IndexDialect,
-                  linalg::LinalgDialect, LLVM::LLVMDialect, NVVM::NVVMDialect,
-                  ROCDL::ROCDLDialect, math::MathDialect, memref::MemRefDialect,
-                  scf::SCFDialect, tensor::TensorDialect, ub::UBDialect,
-                  vector::VectorDialect>();
+                  linalg::LinalgDialect, LLVM::LLVMDialect, math::MathDialect,
+                  memref::MemRefDialect, scf::SCFDialect, tensor::TensorDialect,
+                  ub::UBDialect, vector::VectorDialect>();
   arith::registerBufferizableOpInterfaceExternalModels(registry);
   bufferization::func_ext::registerBufferizableOpInterfaceExternalModels(
       registry);
@@ -179,27 +177,28 @@ static Attribute getSignature(func::FuncOp head) {
   return signature.toAttribute(head.getContext());
 }
 
+LogicalResult headopt::attachSignature(ModuleOp module) {
+  auto functions = llvm::to_vector(module.getOps<func::FuncOp>());
+  if (functions.size() != 1 || functions[0].getNumArguments() != 1 ||
+      functions[0].getNumResults() != 1)
+    return module.emitError("there is no single function from one tensor to "
+                            "another in the module");
+  Attribute signature = getSignature(functions[0]);
+  if (!signature)
+    return functions[0].emitError(
+               "the feature map and the head's result must be of float16, "
+               "bfloat16, float or double; their types are ")
+           << functions[0].getArgumentTypes().front() << " and "
+           << functions[0].getResultTypes().front();
+  functions[0]->setAttr(kSignatureAttr, signature);
+  return success();
+}
+
 SmallVector<OwningOpRef<ModuleOp>>
 headopt::lowerHeadToLLVM(ModuleOp module, ArrayRef<VectorUnit> units,
                          const SpecializeBatchOptions &batch) {
-  auto functions = llvm::to_vector(module.getOps<func::FuncOp>());
-  if (functions.size() != 1 || functions[0].getNumArguments() != 1 ||
-      functions[0].getNumResults() != 1) {
-    module.emitError("there is no single function from one tensor to another "
-                     "in the module");
+  if (failed(attachSignature(module)))
     return {};
-  }
-  Attribute signature = getSignature(functions[0]);
-  if (!signature) {
-    functions[0].emitError(
-        "the feature map and the head's result must be of float16, bfloat16, "
-        "float or double; their types are ")
-        << functions[0].getArgumentTypes().front() << " and "
-        << functions[0].getResultTypes().front();
-    return {};
-  }
-  functions[0]->setAttr(kSignatureAttr, signature);
-
   PassManager shared(module.getContext());
   buildBatchPipeline(shared, batch);
   if (failed(shared.run(module)))
@@ -235,4 +234,5 @@ void headopt::registerHeadOptPipelines() {
         buildBatchPipeline(pm, batch);
         buildCPUPipeline(pm, options);
       });
+  registerDevicePipelines();
 }

@@ -7,8 +7,10 @@
 #include "Codegen.h"
 #include "headopt/Dialect/ONNX/IR/ONNX.h"
 #include "headopt/Pipelines/Pipelines.h"
+#include "headopt/Support/Diagnostics.h"
 #include "headopt/Support/OutputFile.h"
 #include "headopt/Support/TemporaryFolder.h"
+#include "headopt/Target/GPU/Head.h"
 #include "headopt/Target/Native/Header.h"
 #include "headopt/Target/Native/HostRun.h"
 #include "headopt/Target/Native/Target.h"
@@ -17,6 +19,7 @@
 #include "llvm/Support/Format.h"
 #include "llvm/Support/Path.h"
 #include "llvm/Support/raw_ostream.h"
+#include <cmath>
 
 using namespace mlir;
 using namespace headopt;
@@ -35,8 +38,11 @@ CodegenOptions::CodegenOptions(cl::OptionCategory &category)
           cl::desc("Processor to compile for, as LLVM calls it, or native; by "
                    "default x86-64-v2, -v3 and -v4, chosen at run time"),
           cl::value_desc("cpu"), cl::cat(category)),
-      target("target", cl::desc("Machine to compile for; by default this one"),
-             cl::value_desc("triple"), cl::cat(category)),
+      target("target",
+             cl::desc("Machine to compile for; by default this one. A triple, "
+                      "or a GPU: cuda:sm_80, rocm:gfx90a, vulkan:32 (threads "
+                      "of a sub-group)"),
+             cl::value_desc("machine"), cl::cat(category)),
       threads("threads", cl::desc("How the compiled head uses several cores"),
               cl::init(Threads::None),
               cl::values(clEnumValN(Threads::None, "none", "not at all"),
@@ -105,6 +111,21 @@ llvm::Expected<Codegen> Codegen::create(const CodegenOptions &options,
                  "' is no name for a C function, or is one that C's libraries "
                  "have");
 
+  StringRef interface = StringRef(options.target).split(':').first;
+  if (llvm::is_contained({"cuda", "rocm", "vulkan"}, interface)) {
+    llvm::Expected<DeviceTarget> device = parseDeviceTarget(options.target);
+    if (!device)
+      return device.takeError();
+    codegen.device = std::move(*device);
+    if (llvm::Error failed = codegen.checkDevice())
+      return std::move(failed);
+    return codegen;
+  }
+  if (llvm::is_contained({CodegenKind::PTX, CodegenKind::Cubin,
+                          CodegenKind::HSACO, CodegenKind::SPIRV},
+                         kind))
+    return error("that output is for GPUs; say which with --target=cuda:sm_80, "
+                 "rocm:gfx90a or vulkan");
   llvm::Expected<llvm::Triple> triple = parseTriple(options.target);
   if (!triple)
     return triple.takeError();
@@ -126,6 +147,32 @@ llvm::Expected<Codegen> Codegen::create(const CodegenOptions &options,
         return lacking;
   }
   return codegen;
+}
+
+/// Whether the options go with the device.
+llvm::Error Codegen::checkDevice() {
+  for (const cl::Option *option :
+       {static_cast<const cl::Option *>(&options.cpu),
+        static_cast<const cl::Option *>(&options.threads)})
+    if (option->getNumOccurrences())
+      return error("--" + option->ArgStr +
+                   " is for processors; --target names the GPU");
+  bool isText = kind == CodegenKind::LLVM || kind == CodegenKind::Assembly;
+  if (isText && options.header.getNumOccurrences())
+    return error("--emit-header goes with objects and shared libraries for "
+                 "GPUs; give --emit=obj or shared");
+  DeviceKind needed = device->kind;
+  if (kind == CodegenKind::PTX || kind == CodegenKind::Cubin)
+    needed = DeviceKind::CUDA;
+  else if (kind == CodegenKind::HSACO)
+    needed = DeviceKind::ROCm;
+  else if (kind == CodegenKind::SPIRV)
+    needed = DeviceKind::Vulkan;
+  if (needed != device->kind)
+    return error("that output is not for --target=" + options.target +
+                 "; give --emit=asm, llvm, obj or shared, or the kind for that "
+                 "target");
+  return llvm::Error::success();
 }
 
 /// Empty where no header is to be written.
@@ -155,23 +202,6 @@ llvm::Error Codegen::ofInput(llvm::Error error) const {
 // From ONNX
 //===----------------------------------------------------------------------===//
 
-/// Runs `work`, which says by diagnostics what is wrong. The first error is the
-/// one that is reported; remarks and warnings go their way.
-static llvm::Error collectError(MLIRContext *context,
-                                llvm::function_ref<bool()> work) {
-  std::string first;
-  ScopedDiagnosticHandler handler(context, [&](Diagnostic &diagnostic) {
-    if (diagnostic.getSeverity() != DiagnosticSeverity::Error)
-      return failure();
-    if (first.empty())
-      first = diagnostic.str();
-    return success();
-  });
-  if (work())
-    return llvm::Error::success();
-  return error(first.empty() ? "the head cannot be lowered" : first);
-}
-
 /// Leaves the last head of `module`, as linalg on tensors, called `name`.
 static llvm::Error lowerToLinalg(ModuleOp module, StringRef name,
                                  bool constantInitializers) {
@@ -181,7 +211,7 @@ static llvm::Error lowerToLinalg(ModuleOp module, StringRef name,
     pipeline.name = name.str();
     pipeline.constantInitializers = constantInitializers;
     buildHeadToLinalgPipeline(pm, pipeline);
-    return succeeded(pm.run(module));
+    return pm.run(module);
   });
 }
 
@@ -197,13 +227,22 @@ llvm::Error Codegen::runOnONNX(ModuleOp module, bool constantInitializers) {
     std::string text;
     llvm::raw_string_ostream os(text);
     os << *module << '\n';
-    llvm::Expected<OutputFile> file = OutputFile::create(output);
-    if (!file)
-      return file.takeError();
-    if (llvm::Error failed = file->write(text))
-      return failed;
-    return file->commit();
+    return writeText(text);
   }
+  if (device)
+    return runOnDevice(module);
+  SmallVector<NativeVariant> variants;
+  if (llvm::Error failed = lowerForHost(module, variants))
+    return failed;
+  return compile([&](const NativeOptions &native, StringRef path) {
+    return compileNative(variants, native, path);
+  });
+}
+
+/// Lowers a head in linalg for each of the processors.
+llvm::Error
+Codegen::lowerForHost(ModuleOp module,
+                      llvm::SmallVectorImpl<NativeVariant> &variants) {
   SmallVector<VectorUnit> units;
   for (StringRef cpu : cpus) {
     llvm::Expected<NativeTarget> known = getNativeTarget(triple, cpu);
@@ -214,18 +253,53 @@ llvm::Error Codegen::runOnONNX(ModuleOp module, bool constantInitializers) {
       return unit.takeError();
     units.push_back(*unit);
   }
-  SmallVector<OwningOpRef<ModuleOp>> lowered;
   if (llvm::Error failed = collectError(module.getContext(), [&] {
         SpecializeBatchOptions batch;
         batch.openmp = options.threads == Threads::OpenMP;
         lowered = lowerHeadToLLVM(module, units, batch);
-        return !lowered.empty();
+        return success(!lowered.empty());
       }))
     return ofInput(std::move(failed));
-  SmallVector<NativeVariant> variants;
   for (auto [head, cpu] : llvm::zip_equal(lowered, cpus))
     variants.push_back({*head, cpu});
-  return compile(variants);
+  return llvm::Error::success();
+}
+
+//===----------------------------------------------------------------------===//
+// For devices
+//===----------------------------------------------------------------------===//
+
+llvm::Error Codegen::runOnDevice(ModuleOp module) {
+  std::optional<DeviceFormat> format;
+  switch (kind) {
+  case CodegenKind::LLVM:
+    format = DeviceFormat::LLVM;
+    break;
+  case CodegenKind::Assembly:
+  case CodegenKind::PTX:
+    format = DeviceFormat::Assembly;
+    break;
+  case CodegenKind::Cubin:
+  case CodegenKind::HSACO:
+  case CodegenKind::SPIRV:
+    format = DeviceFormat::Binary;
+    break;
+  case CodegenKind::Run:
+    reference = module.clone();
+    break;
+  case CodegenKind::Linalg:
+  case CodegenKind::Object:
+  case CodegenKind::Shared:
+    break;
+  }
+  if (!format)
+    return compile([&](const NativeOptions &native, StringRef path) {
+      return compileDeviceHead(module, *device, native, path);
+    });
+  llvm::Expected<std::string> code = compileKernels(module, *device, *format);
+  if (!code)
+    return ofInput(code.takeError());
+  return writeText(*code);
 }
 
 //===----------------------------------------------------------------------===//
@@ -253,8 +327,10 @@ static llvm::Error renameEntry(ModuleOp module, StringRef name) {
 }
 
 llvm::Error Codegen::runOnLLVM(ModuleOp module) {
-  if (kind == CodegenKind::Linalg)
-    return ofInput(error("--emit=linalg is for ONNX models"));
+  if (kind == CodegenKind::Linalg || device)
+    return ofInput(error(kind == CodegenKind::Linalg
+                             ? "--emit=linalg is for ONNX models"
+                             : "heads for GPUs are made of ONNX models"));
   if (options.threads != Threads::None)
     return ofInput(error("--threads is for ONNX models; a module in the LLVM "
                          "dialect says itself what runs in parallel"));
@@ -267,7 +343,9 @@ llvm::Error Codegen::runOnLLVM(ModuleOp module) {
     copies.push_back(module.clone());
     variants.push_back({*copies.back(), cpu.str()});
   }
-  return compile(variants);
+  return compile([&](const NativeOptions &native, StringRef path) {
+    return compileNative(variants, native, path);
+  });
 }
 
 llvm::Error Codegen::run(ModuleOp module, bool constantInitializers) {
@@ -296,13 +374,26 @@ static NativeFormat getFormat(CodegenKind kind) {
   case CodegenKind::Run:
     return NativeFormat::Shared;
   case CodegenKind::Linalg:
+  case CodegenKind::PTX:
+  case CodegenKind::Cubin:
+  case CodegenKind::HSACO:
+  case CodegenKind::SPIRV:
     break;
   }
-  llvm_unreachable("not a kind of code");
+  llvm_unreachable("not a kind of code for this machine");
 }
 
-llvm::Error Codegen::compile(ArrayRef<NativeVariant> variants) {
-  return kind == CodegenKind::Run ? runHead(variants) : writeFiles(variants);
+llvm::Error Codegen::compile(Compile compiler) {
+  return kind == CodegenKind::Run ? runHead(compiler) : writeFiles(compiler);
+}
+
+llvm::Error Codegen::writeText(StringRef text) {
+  llvm::Expected<OutputFile> file = OutputFile::create(output);
+  if (!file)
+    return file.takeError();
+  if (llvm::Error failed = file->write(text))
+    return failed;
+  return file->commit();
 }
 
 /// Copies the file `path` to `output`.
@@ -320,7 +411,7 @@ static llvm::Error copyTo(OutputFile &output, StringRef path) {
   return error;
 }
 
-llvm::Error Codegen::writeFiles(ArrayRef<NativeVariant> variants) {
+llvm::Error Codegen::writeFiles(Compile compiler) {
   // Known to be writable before there is much work.
   llvm::Expected<OutputFile> file = OutputFile::create(output);
   if (!file)
@@ -334,7 +425,7 @@ llvm::Error Codegen::writeFiles(ArrayRef<NativeVariant> variants) {
   native.format = getFormat(kind);
   if (output != "-")
     native.soname = llvm::sys::path::filename(output).str();
-  llvm::Expected<NativeCode> code = compileNative(variants, native, path);
+  llvm::Expected<NativeCode> code = compiler(native, path);
   if (!code)
     return ofInput(code.takeError());
 
@@ -344,7 +435,8 @@ llvm::Error Codegen::writeFiles(ArrayRef<NativeVariant> variants) {
   // is asked for.
   if (!headerPath.empty() &&
       (code->signature || options.header.getNumOccurrences())) {
-    llvm::Expected<std::string> header = makeHeader(*code);
+    llvm::Expected<std::string> header =
+        device ? makeDeviceHeader(*code, *device) : makeHeader(*code);
     if (!header)
       return ofInput(header.takeError());
     llvm::Expected<OutputFile> created = OutputFile::create(headerPath);
@@ -410,7 +502,15 @@ llvm::Error Codegen::writeTensor(const Tensor &tensor) {
   return failed ? std::move(failed) : file->commit();
 }
 
-llvm::Error Codegen::runHead(ArrayRef<NativeVariant> variants) {
+/// Says on standard error how far `result` of a device is from what this
+/// machine's processor computes of the same features.
+llvm::Error Codegen::compareWithHost(const Tensor &features,
+                                     const Tensor &result) {
+  triple = llvm::cantFail(parseTriple(""));
+  cpus = {"native"};
+  SmallVector<NativeVariant> variants;
+  if (llvm::Error failed = lowerForHost(*reference, variants))
+    return failed;
   llvm::Expected<TemporaryFolder> folder = TemporaryFolder::create();
   if (!folder)
     return folder.takeError();
@@ -419,6 +519,40 @@ llvm::Error Codegen::runHead(ArrayRef<NativeVariant> variants) {
   native.triple = triple;
   native.format = NativeFormat::Shared;
   llvm::Expected<NativeCode> code = compileNative(variants, native, path);
+  if (!code)
+    return ofInput(code.takeError());
+  llvm::Expected<Tensor> expected = runOnHost(path, *code, features);
+  if (!expected)
+    return ofInput(expected.takeError());
+  double largest = 0, difference = 0;
+  for (uint64_t i = 0, e = result.getNumElements(); i != e; ++i) {
+    double a = result.get(i), b = expected->get(i);
+    if (std::isnan(a) && std::isnan(b))
+      continue;
+    if (std::isnan(a) || std::isnan(b) || (std::isinf(b) && a != b))
+      return ofInput(error("the device computes " + std::to_string(a) +
+                           " where this processor computes " +
+                           std::to_string(b) + ", element " + llvm::Twine(i) +
+                           " of the output"));
+    largest = std::max(largest, std::abs(b));
+    difference = std::max(difference, a == b ? 0 : std::abs(a - b));
+  }
+  llvm::errs() << llvm::format(
+      "largest difference from this processor's output: %.2g (largest "
+      "output: %.3g)\n",
+      difference, largest);
+  return llvm::Error::success();
+}
+
+llvm::Error Codegen::runHead(Compile compiler) {
+  llvm::Expected<TemporaryFolder> folder = TemporaryFolder::create();
+  if (!folder)
+    return folder.takeError();
+  std::string path = folder->getFile("head.so");
+  NativeOptions native;
+  native.triple = triple;
+  native.format = NativeFormat::Shared;
+  llvm::Expected<NativeCode> code = compiler(native, path);
   if (!code)
     return ofInput(code.takeError());
   if (!code->signature)
@@ -439,5 +573,8 @@ llvm::Error Codegen::runHead(ArrayRef<NativeVariant> variants) {
     return isGiven ? error(options.runInput + ": " +
                            llvm::toString(result.takeError()))
                    : ofInput(result.takeError());
+  if (device)
+    if (llvm::Error failed = compareWithHost(*features, *result))
+      return failed;
   return writeTensor(*result);
 }

@@ -7,10 +7,13 @@
 #ifndef HEADOPT_TOOLS_CODEGEN_H
 #define HEADOPT_TOOLS_CODEGEN_H
 
+#include "headopt/Target/GPU/DeviceTarget.h"
 #include "headopt/Target/Native/Compile.h"
 #include "headopt/Target/Native/Npy.h"
 #include "mlir/IR/BuiltinOps.h"
+#include "mlir/IR/OwningOpRef.h"
 #include "llvm/Support/CommandLine.h"
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -33,7 +36,18 @@ struct CodegenOptions {
 };
 
 /// What is to be made of a module.
-enum class CodegenKind { Linalg, LLVM, Assembly, Object, Shared, Run };
+enum class CodegenKind {
+  Linalg,
+  LLVM,
+  Assembly,
+  PTX,
+  Cubin,
+  HSACO,
+  SPIRV,
+  Object,
+  Shared,
+  Run
+};
 
 /// Compiles the head of a module, or runs it.
 class Codegen {
@@ -60,9 +74,18 @@ private:
   std::string getHeaderPath() const;
   llvm::Error runOnONNX(mlir::ModuleOp module, bool constantInitializers);
   llvm::Error runOnLLVM(mlir::ModuleOp module);
-  llvm::Error compile(llvm::ArrayRef<NativeVariant> variants);
-  llvm::Error writeFiles(llvm::ArrayRef<NativeVariant> variants);
-  llvm::Error runHead(llvm::ArrayRef<NativeVariant> variants);
+  llvm::Error runOnDevice(mlir::ModuleOp module);
+  llvm::Error lowerForHost(mlir::ModuleOp module,
+                           llvm::SmallVectorImpl<NativeVariant> &variants);
+  llvm::Error checkDevice();
+  /// Writes code with these options to a file, or fails.
+  using Compile = llvm::function_ref<llvm::Expected<NativeCode>(
+      const NativeOptions &options, llvm::StringRef path)>;
+  llvm::Error compile(Compile compiler);
+  llvm::Error writeText(llvm::StringRef text);
+  llvm::Error writeFiles(Compile compiler);
+  llvm::Error runHead(Compile compiler);
+  llvm::Error compareWithHost(const Tensor &features, const Tensor &result);
   llvm::Error writeTensor(const Tensor &tensor);
   /// Says which input the error is about.
   llvm::Error ofInput(llvm::Error error) const;
@@ -70,8 +93,14 @@ private:
   const CodegenOptions &options;
   CodegenKind kind;
   std::string input, output;
+  /// There when kernels run the head; otherwise the triple's processor does.
+  std::optional<DeviceTarget> device;
   llvm::Triple triple;
   std::vector<std::string> cpus;
+  /// The head in the LLVM dialect, for each processor.
+  llvm::SmallVector<mlir::OwningOpRef<mlir::ModuleOp>> lowered;
+  /// For a head on a device: the same for this machine, as linalg.
+  mlir::OwningOpRef<mlir::ModuleOp> reference;
 };
 
 } // namespace headopt

@@ -12,6 +12,7 @@
 #include "headopt/Analysis/HeadReport.h"
 #include "headopt/Analysis/HeadVerifier.h"
 #include "headopt/Conversion/Passes.h"
+#include "headopt/Pipelines/GPU.h"
 #include "headopt/Pipelines/Pipelines.h"
 #include "headopt/Support/OutputFile.h"
 #include "headopt/Target/ONNX/Export.h"
@@ -60,6 +61,10 @@ enum class Kind {
   Linalg,
   LLVM,
   Assembly,
+  PTX,
+  Cubin,
+  HSACO,
+  SPIRV,
   Object,
   Shared
 };
@@ -83,6 +88,12 @@ struct Options {
           clEnumValN(Kind::Linalg, "linalg", "the head as linalg on tensors"),
           clEnumValN(Kind::LLVM, "llvm", "the head as LLVM IR"),
           clEnumValN(Kind::Assembly, "asm", "the head as assembly"),
+          clEnumValN(Kind::PTX, "ptx", "the head's kernels for --target=cuda"),
+          clEnumValN(Kind::Cubin, "cubin", "the same, assembled by ptxas"),
+          clEnumValN(Kind::HSACO, "hsaco",
+                     "the head's kernels for --target=rocm"),
+          clEnumValN(Kind::SPIRV, "spirv",
+                     "the head's kernels for --target=vulkan"),
           clEnumValN(Kind::Object, "obj", "the head as an object file"),
           clEnumValN(Kind::Shared, "shared", "the head as a shared library")),
       cl::cat(category)};
@@ -192,6 +203,14 @@ static Kind getKindOfName(StringRef path) {
     return Kind::LLVM;
   if (ending == ".s")
     return Kind::Assembly;
+  if (ending == ".ptx")
+    return Kind::PTX;
+  if (ending == ".cubin")
+    return Kind::Cubin;
+  if (ending == ".hsaco")
+    return Kind::HSACO;
+  if (ending == ".spv")
+    return Kind::SPIRV;
   if (ending == ".o")
     return Kind::Object;
   if (ending == ".so")
@@ -208,6 +227,14 @@ static std::optional<CodegenKind> getCodegenKind(Kind kind) {
     return CodegenKind::LLVM;
   case Kind::Assembly:
     return CodegenKind::Assembly;
+  case Kind::PTX:
+    return CodegenKind::PTX;
+  case Kind::Cubin:
+    return CodegenKind::Cubin;
+  case Kind::HSACO:
+    return CodegenKind::HSACO;
+  case Kind::SPIRV:
+    return CodegenKind::SPIRV;
   case Kind::Object:
     return CodegenKind::Object;
   case Kind::Shared:
@@ -545,7 +572,7 @@ int Tool::run() {
       return fail(BadUsage,
                   "cannot tell the kind of output from '" + options.output +
                       "'; end it in .onnx, .onnxtxt, .mlir, .mlirbc, .so, .o, "
-                      ".s or .ll, or give --emit");
+                      ".s, .ll, .ptx, .cubin, .hsaco or .spv, or give --emit");
   }
   std::optional<CodegenKind> codegenKind =
       isRun ? CodegenKind::Run : getCodegenKind(outputKind);
@@ -627,6 +654,7 @@ int main(int argc, char **argv) {
   registry.insert<onnx::ONNXDialect>();
   registerONNXSchemas(registry);
   registerLoweringDialects(registry);
+  registerDeviceDialects(registry);
   registerNativeTranslations(registry);
   registerTransformsPasses();
   registerHeadOptCodegenPasses();

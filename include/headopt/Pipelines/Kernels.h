@@ -28,7 +28,20 @@ struct KernelPipelineOptions
 void buildKernelPipeline(mlir::OpPassManager &pm,
                          const KernelPipelineOptions &options);
 
-/// Registers `map-head-to-gpu`.
+struct LaunchPipelineOptions
+    : mlir::PassPipelineOptions<LaunchPipelineOptions> {
+  Option<std::string> interface{
+      *this, "interface",
+      llvm::cl::desc("Whose driver runs the kernels: cuda, hip or vulkan"),
+      llvm::cl::init("cuda")};
+};
+
+/// From what buildKernelPipeline gives, with a gpu.binary in place of the
+/// kernels, to host code in the LLVM dialect.
+void buildLaunchPipeline(mlir::OpPassManager &pm,
+                         const LaunchPipelineOptions &options);
+
+/// Registers `map-head-to-gpu` and `lower-launches-to-llvm`.
 void registerKernelPipelines();
 
 } // namespace headopt

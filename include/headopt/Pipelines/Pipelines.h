@@ -59,6 +59,10 @@ struct HeadToLinalgOptions : mlir::PassPipelineOptions<HeadToLinalgOptions> {
 void buildHeadToLinalgPipeline(mlir::OpPassManager &pm,
                                const HeadToLinalgOptions &options);
 
+/// Gives the one function of `module` its signature in C (Target/Native), which
+/// stays with it on its way to code. Emits an error when it can have none.
+llvm::LogicalResult attachSignature(mlir::ModuleOp module);
+
 /// Lowers the head that buildHeadToLinalgPipeline left in `module` to the LLVM
 /// dialect, once for each of `units`; the functions carry their signature
 /// (Target/Native). Empty after an error, which was emitted.
@@ -67,7 +71,7 @@ lowerHeadToLLVM(mlir::ModuleOp module, llvm::ArrayRef<VectorUnit> units,
                 const SpecializeBatchOptions &batch);
 
 /// Registers `lower-head-to-linalg` and `lower-head-to-llvm-cpu`, which is the
-/// batch pipeline and then the CPU pipeline.
+/// batch pipeline and then the CPU pipeline, and those of GPU.h.
 void registerHeadOptPipelines();
 
 /// Adds the dialects that the passes read or write, with what bufferization

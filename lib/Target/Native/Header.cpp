@@ -116,6 +116,60 @@ static std::string spellExtents(ArrayRef<int64_t> extents, bool isOutput) {
   return text;
 }
 
+std::string headopt::describeArguments(const HeadSignature &signature) {
+  // An output extent that the features fix is that number.
+  SmallVector<int64_t> output;
+  for (int64_t extent : signature.output)
+    output.push_back(extent < 0 && signature.features[-1 - extent] > 0
+                         ? signature.features[-1 - extent]
+                         : extent);
+  std::string text;
+  raw_string_ostream os(text);
+  os << " * features  " << getName(signature.element)
+     << spellExtents(signature.features, false) << "\n"
+     << " * batch     number of feature maps: ";
+  if (signature.features.front() != HeadSignature::kDynamic)
+    os << signature.features.front() << '\n';
+  else
+    os << "0 or more; with 0, nothing is read or written\n";
+  for (unsigned axis : signature.getDynamicAxes())
+    os << " * " << left_justify(getParameter(axis), 9) << " extent " << axis
+       << " of the feature map, 1 or more\n";
+  os << " * output    " << getName(signature.outputElement)
+     << spellExtents(output, true) << "\n";
+  for (auto [half, bits] :
+       {std::pair(Element::F16,
+                  "f16 is the bits of an IEEE 754 half (binary16)"),
+        std::pair(Element::BF16, "bf16 is the bits of a bfloat16")})
+    if (signature.element == half || signature.outputElement == half)
+      os << " * " << bits << ".\n";
+  return text;
+}
+
+std::string headopt::spellParameters(const HeadSignature &signature) {
+  std::string text = "const ";
+  text += getCType(signature.element);
+  text += " *features, int64_t batch, ";
+  for (unsigned axis : signature.getDynamicAxes())
+    text += "int64_t " + getParameter(axis) + ", ";
+  text += getCType(signature.outputElement);
+  return text + " *output";
+}
+
+std::string headopt::makeHeaderFile(StringRef name, StringRef declarations) {
+  std::string guard = "HEADOPT_" + name.upper() + "_H";
+  std::string text;
+  raw_string_ostream os(text);
+  os << "/* The head '" << name
+     << "' as a C function. Written by head-opt; changes are lost. */\n\n"
+     << "#ifndef " << guard << "\n#define " << guard << "\n\n"
+     << "#include <stdint.h>\n\n"
+     << "#ifdef __cplusplus\nextern \"C\" {\n#endif\n\n"
+     << declarations << "\n#ifdef __cplusplus\n}\n#endif\n\n#endif /* " << guard
+     << " */\n";
+  return text;
+}
+
 Expected<std::string> headopt::makeHeader(const NativeCode &code) {
   auto error = [&](const char *what) {
     return createStringError(std::errc::invalid_argument,
@@ -127,45 +181,15 @@ Expected<std::string> headopt::makeHeader(const NativeCode &code) {
     return error("C has no such function name; give it another with --name");
 
   const HeadSignature &signature = *code.signature;
-  // An output extent that the features fix is that number.
-  SmallVector<int64_t> output;
-  for (int64_t extent : signature.output)
-    output.push_back(extent < 0 && signature.features[-1 - extent] > 0
-                         ? signature.features[-1 - extent]
-                         : extent);
   bool fixedBatch = signature.features.front() != HeadSignature::kDynamic;
   SmallVector<unsigned> axes = signature.getDynamicAxes();
-  std::string guard = "HEADOPT_" + StringRef(code.name).upper() + "_H";
 
   std::string text;
   raw_string_ostream os(text);
-  os << "/* The head '" << code.name
-     << "' as a C function. Written by head-opt; changes are lost. */\n\n"
-     << "#ifndef " << guard << "\n#define " << guard << "\n\n"
-     << "#include <stdint.h>\n\n"
-     << "#ifdef __cplusplus\nextern \"C\" {\n#endif\n\n";
-
   os << "/**\n * Computes the head's output for `batch` feature maps.\n *\n"
-     << " * features  " << getName(signature.element)
-     << spellExtents(signature.features, false) << "\n"
-     << " * batch     number of feature maps: ";
-  if (fixedBatch)
-    os << signature.features.front() << '\n';
-  else
-    os << "0 or more; with 0, nothing is read or written\n";
-  for (unsigned axis : axes)
-    os << " * " << left_justify(getParameter(axis), 9) << " extent " << axis
-       << " of the feature map, 1 or more\n";
-  os << " * output    " << getName(signature.outputElement)
-     << spellExtents(output, true) << "\n *\n"
+     << describeArguments(signature) << " *\n"
      << " * Both arrays are row-major without gaps, need the alignment of one "
         "element,\n * and must not overlap.";
-  for (auto [half, bits] :
-       {std::pair(Element::F16,
-                  "f16 is the bits of an IEEE 754 half (binary16)"),
-        std::pair(Element::BF16, "bf16 is the bits of a bfloat16")})
-    if (signature.element == half || signature.outputElement == half)
-      os << "\n * " << bits << ".";
   os << "\n *\n * Returns 0, or 1 and writes nothing when batch is ";
   StringRef last = axes.empty() ? "or a pointer is" : "a pointer is";
   if (fixedBatch)
@@ -195,11 +219,6 @@ Expected<std::string> headopt::makeHeader(const NativeCode &code) {
                                           : "no library but libc")
      << ".\n */\n";
 
-  os << "int " << code.name << "(const " << getCType(signature.element)
-     << " *features, int64_t batch, ";
-  for (unsigned axis : axes)
-    os << "int64_t " << getParameter(axis) << ", ";
-  os << getCType(signature.outputElement) << " *output);\n\n"
-     << "#ifdef __cplusplus\n}\n#endif\n\n#endif /* " << guard << " */\n";
-  return text;
+  os << "int " << code.name << '(' << spellParameters(signature) << ");\n";
+  return makeHeaderFile(code.name, text);
 }

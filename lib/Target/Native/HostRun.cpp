@@ -108,7 +108,12 @@ Expected<Tensor> headopt::runOnHost(StringRef path, const NativeCode &code,
   if (!function)
     return error("the compiled head cannot be loaded: " + Twine(dlerror()));
   if (int status = call(function, features.data->getBufferStart(), extents,
-                        output->data->getBufferStart()))
-    return error("the head returned " + Twine(status));
+                        output->data->getBufferStart())) {
+    std::string reason = "the head returned " + std::to_string(status);
+    if (!code.errorFunction.empty())
+      if (void *explain = dlsym(library, code.errorFunction.c_str()))
+        reason = reinterpret_cast<const char *(*)()>(explain)();
+    return error(reason);
+  }
   return output;
 }

@@ -51,6 +51,9 @@ struct NativeCode {
   /// The function's symbol.
   std::string name;
   std::optional<HeadSignature> signature;
+  /// Symbol of a function `const char *f(void)` that says why the last call did
+  /// not return 0. Empty where there is none.
+  std::string errorFunction;
   std::vector<std::string> cpus;
   /// Bytes of scratch memory for each thread that calls the head.
   uint64_t scratchBytes = 0;

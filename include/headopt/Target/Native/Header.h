@@ -22,6 +22,15 @@ std::string makeFunctionName(llvm::StringRef stem);
 /// no signature, or its name is none in C.
 llvm::Expected<std::string> makeHeader(const NativeCode &code);
 
+/// What headers of heads for other devices say as well.
+///
+/// Lines of a comment about the arguments of a head.
+std::string describeArguments(const HeadSignature &signature);
+/// Its parameters in C.
+std::string spellParameters(const HeadSignature &signature);
+/// A header around `declarations` of the head `name`.
+std::string makeHeaderFile(llvm::StringRef name, llvm::StringRef declarations);
+
 } // namespace headopt
 
 #endif // HEADOPT_TARGET_NATIVE_HEADER_H

@@ -1,0 +1,182 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""What the tests of heads for GPUs share: compiling them, and calling them through
+their C interface and the drivers that stand in for real ones.
+"""
+
+import itertools
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+
+import headopt
+import lowering
+from emulator import Emulator
+
+HERE = Path(__file__).resolve().parent
+TIME_LIMIT = 600
+# One of each kind of kernel that there is: shuffles of 32 lanes, DPP and shuffles
+# of 64 and 32, and what Vulkan's drivers have.
+CUDA, GFX9, GFX11 = "cuda:sm_80", "rocm:gfx90a", "rocm:gfx1100"
+EMULATED = (CUDA, GFX9, GFX11)
+VULKAN = ("vulkan:4", "vulkan:8", "vulkan:16")
+INTERFACES = {"cuda": "cuda", "rocm": "hip", "vulkan": "vulkan"}
+
+
+@dataclass
+class Case:
+    """One call of a head."""
+
+    features: np.ndarray
+    what: str = ""
+
+
+class Compiler:
+    def __init__(self, folder):
+        self.folder, self.heads = folder, {}
+        self.numbers = itertools.count()
+
+    def __call__(self, head, target):
+        if (head, target) not in self.heads:
+            folder = self.folder / f"head{next(self.numbers)}"
+            folder.mkdir()
+            self.heads[head, target] = DeviceHead(head, target, folder)
+        return self.heads[head, target]
+
+
+def compile_model(model, output, target, *flags):
+    """head-opt's process, which must succeed."""
+    done = subprocess.run(
+        [headopt.TOOL, model, "-o", output, f"--target={target}", *flags],
+        capture_output=True,
+        text=True,
+        timeout=TIME_LIMIT,
+        check=False,
+    )
+    assert done.returncode == 0 and output.exists(), (
+        f"head-opt failed for {target}: {done.stderr.strip()}"
+    )
+    return done
+
+
+class DeviceHead:
+    """A head compiled for a target."""
+
+    def __init__(self, head, target, folder):
+        self.head, self.target, self.folder = head, target, folder
+        self.interface = INTERFACES[target.split(":")[0]]
+        self.model, self.library = folder / "head.onnx", folder / "head.so"
+        onnx.save(head.model(), self.model)
+        compile_model(self.model, self.library, target, "--name=head")
+        self.function = f"head_{self.interface}"
+        self.emulator = None
+        if self.interface == "vulkan":
+            return
+        self.function += "_host"
+        code = folder / "kernels.ll"
+        compile_model(
+            self.model, code, target, "--name=head", "--emit=llvm"
+        )
+        self.emulator = Emulator(code.read_text(), self.interface, folder)
+
+    def __repr__(self):
+        return f"<{self.head.label()} for {self.target}>"
+
+    def environment(self, **options):
+        if self.emulator:
+            return self.emulator.environment(**options)
+        lanes = int(self.target.split(":")[1])
+        return {
+            **os.environ,
+            "LP_NATIVE_VECTOR_WIDTH": str(32 * lanes),
+            "HEADOPT_VULKAN_DEVICE": "llvmpipe",
+        }
+
+    def start(self, cases, **options):
+        """Calls the head once for each case: the process, and its results."""
+        given = {}
+        for i, case in enumerate(cases):
+            features = case.features
+            given[f"features{i}"] = np.ascontiguousarray(features).view(
+                np.dtype(f"u{features.dtype.itemsize}")
+            )
+            given[f"output{i}"] = np.zeros(
+                (len(features), self.head.outputs),
+                f"u{np.dtype(self.head.type.numpy).itemsize}",
+            )
+            given[f"extents{i}"] = np.array(
+                [features.shape[axis] for axis in self.head.dynamic], np.int64
+            )
+        source, target = self.folder / "cases.npz", self.folder / "results.npz"
+        np.savez(source, **given)
+        target.unlink(missing_ok=True)
+        done = subprocess.run(
+            [
+                sys.executable,
+                HERE / "call_head.py",
+                self.library,
+                self.function,
+                source,
+                target,
+            ],
+            env=self.environment(**options),
+            capture_output=True,
+            text=True,
+            timeout=TIME_LIMIT,
+            check=False,
+        )
+        return done, target
+
+    def run(self, cases, **options):
+        """The outputs, where every call succeeds."""
+        done, target = self.start(cases, **options)
+        assert done.returncode == 0, f"{self}: {done.stderr.strip()[-2000:]}"
+        outputs = []
+        with np.load(target) as found:
+            for i, case in enumerate(cases):
+                assert found[f"code{i}"] == 0, (
+                    f"{self}, {case.what}: {found[f'error{i}']}"
+                )
+                outputs.append(found[f"output{i}"].view(self.head.type.numpy))
+        return outputs
+
+
+def check(function, batches=(0, 1, 3, 9), chosen=(), **options):
+    """Whole numbers, whose sums are exact in any order, and random ones; every
+    sample alone gives the bits that it gives in a batch.
+    """
+    head = function.head
+    cases = []
+    for batch in batches:
+        for make in (lowering.whole_features, lowering.random_features):
+            cases.append(
+                Case(make(head, batch, chosen), f"{make.__name__} {batch}")
+            )
+    largest = cases[-1].features
+    for sample in range(min(3, len(largest))):
+        cases.append(
+            Case(largest[sample : sample + 1], f"sample {sample} alone")
+        )
+    outputs = function.run(cases, **options)
+    for case, output in zip(cases, outputs):
+        exact = case.what.startswith("whole") and not head.layers
+        value, error = lowering.reference(head, case.features, exact)
+        lowering.assert_close(output, value, error, f"{function} {case.what}")
+    batch = outputs[2 * len(batches) - 1]
+    for sample, alone in enumerate(outputs[2 * len(batches) :]):
+        assert alone.tobytes() == batch[sample : sample + 1].tobytes(), (
+            f"{function}: sample {sample} depends on its batch"
+        )
+
+
+def require_vulkan():
+    """Skips where there is no software device."""
+    if not Path("/usr/share/vulkan/icd.d").exists() or not any(
+        Path("/usr/share/vulkan/icd.d").glob("lvp_icd*")
+    ):
+        pytest.skip("no lavapipe here; utils/setup.sh installs it")
