@@ -368,6 +368,14 @@ TEST_F(DeviceRuntimeTest, DriverDoesNotStart) {
   });
 }
 
+TEST_F(DeviceRuntimeTest, NoDevice) {
+  failAt(kIsHip ? "hipGetDevice" : "cuCtxGetCurrent", 1, 100);
+  EXPECT_EQ(head().run(1, 1, 1, nullptr), 2);
+  EXPECT_EQ(error(), std::string("head: ") +
+                         (kIsHip ? "hipGetDevice" : "cuCtxGetCurrent") +
+                         ": other trouble (ERROR_OTHER, 100)");
+}
+
 TEST_F(DeviceRuntimeTest, KernelsDoNotLoad) {
   standIn.log = "ptxas application ptx input, line 5; fatal\nbad\n";
   failAt("load", 1, 218);
