@@ -52,14 +52,16 @@ HEADOPT_RUNTIME bool headopt_device_check(device_call *call, int status,
                                           const char *more) {
   if (status == 0)
     return true;
+  enum headopt_gpu_code code = HEADOPT_GPU_DRIVER_ERROR;
+  if (status == HEADOPT_DEVICE_OUT_OF_MEMORY)
+    code = HEADOPT_GPU_OUT_OF_MEMORY;
+  else if (status == HEADOPT_DEVICE_NO_DEVICE)
+    code = HEADOPT_GPU_NO_DEVICE;
   const char *name = NULL, *text = NULL;
   api->describe(status, &name, &text);
-  return headopt_device_fail(
-      call,
-      status == HEADOPT_DEVICE_OUT_OF_MEMORY ? HEADOPT_GPU_OUT_OF_MEMORY
-                                             : HEADOPT_GPU_DRIVER_ERROR,
-      "%s: %s (%s, %d)%s", function, text ? text : "unknown error",
-      name ? name : "no name", status, more);
+  return headopt_device_fail(call, code, "%s: %s (%s, %d)%s", function,
+                             text ? text : "unknown error",
+                             name ? name : "no name", status, more);
 }
 
 //===----------------------------------------------------------------------===//

@@ -60,6 +60,7 @@ struct headopt_device_names {
 /// Statuses that are the same in both drivers.
 enum {
   HEADOPT_DEVICE_OUT_OF_MEMORY = 2,
+  HEADOPT_DEVICE_NO_DEVICE = 100,
   HEADOPT_DEVICE_NOT_SUPPORTED = 801,
 };
 

@@ -174,6 +174,7 @@ TEST_F(DeviceRuntimeTest, CopiesConstants) {
   uint64_t weights = headopt_gpu_constant(&call, 0);
   uint64_t bias = headopt_gpu_constant(&call, 2);
   EXPECT_NE(headopt_gpu_constant(&call, 1), 0u);
+  EXPECT_EQ(headopt_gpu_constant(&call, 3), 0u);
   EXPECT_EQ(weights % 256, 0u);
   EXPECT_EQ(bias % 256, 0u);
   EXPECT_EQ(std::memcmp(reinterpret_cast<void *>(weights), kWeights,
@@ -367,6 +368,14 @@ TEST_F(DeviceRuntimeTest, DriverDoesNotStart) {
   });
 }
 
+TEST_F(DeviceRuntimeTest, NoDevice) {
+  failAt(kIsHip ? "hipGetDevice" : "cuCtxGetCurrent", 1, 100);
+  EXPECT_EQ(head().run(1, 1, 1, nullptr), 2);
+  EXPECT_EQ(error(), std::string("head: ") +
+                         (kIsHip ? "hipGetDevice" : "cuCtxGetCurrent") +
+                         ": other trouble (ERROR_OTHER, 100)");
+}
+
 TEST_F(DeviceRuntimeTest, KernelsDoNotLoad) {
   standIn.log = "ptxas application ptx input, line 5; fatal\nbad\n";
   failAt("load", 1, 218);
@@ -499,6 +508,9 @@ TEST_F(DeviceRuntimeTest, CallsAfterAnError) {
   EXPECT_EQ(headopt_gpu_staged_stream(&call), nullptr);
   EXPECT_EQ(headopt_gpu_unstage(&call, nullptr, 3, 0), 3);
   EXPECT_EQ(standIn.count("copy_out"), 0u);
+  failAt("create_stream", 1, kOther);
+  headopt_gpu_stage(&call, &head().program, "abc", 3, 3);
+  EXPECT_EQ(headopt_gpu_unstage(&call, nullptr, 3, 1), 3);
   expectOnlyConstants(0);
 }
 
@@ -520,6 +532,7 @@ TEST_F(DeviceRuntimeTest, ErrorsBelongToThreads) {
 }
 
 TEST_F(DeviceRuntimeTest, ManyThreads) {
+  standIn.slow = true;
   std::vector<std::thread> threads;
   std::atomic<int> wrong{0};
   for (int i = 0; i < 8; ++i)
@@ -540,6 +553,7 @@ TEST_F(DeviceRuntimeTest, ManyThreads) {
 
 TEST_F(DeviceRuntimeTest, FirstCallsOfAProcessInManyThreads) {
   expectInNewProcess([&] {
+    standIn.slow = true;
     std::vector<std::thread> threads;
     std::atomic<int> wrong{0};
     for (int i = 0; i < 8; ++i)
@@ -573,6 +587,10 @@ TEST_F(DeviceRuntimeTest, WithoutAContextTakesThePrimaryOne) {
     EXPECT_EQ(head().runOnHost("abc", output), 0);
     EXPECT_EQ(StandIn::getContext(), -1);
     EXPECT_EQ(standIn.count("cuDevicePrimaryCtxRetain"), 2u);
+    // Such streams belong to any context.
+    EXPECT_EQ(head().run(1, 1, 1, reinterpret_cast<void *>(1)), 0);
+    EXPECT_EQ(head().run(1, 1, 1, reinterpret_cast<void *>(2)), 0);
+    EXPECT_EQ(standIn.count("cuStreamGetCtx"), 0u);
     // It is the one that was retained.
     StandIn::setContext(7);
     EXPECT_EQ(head().run(1, 1, 1, nullptr), 0);
@@ -602,6 +620,7 @@ TEST_F(DeviceRuntimeTest, AHandleUsedAgainIsAnotherContext) {
   StandIn::setContext(0);
   standIn.recreateContext(0);
   EXPECT_EQ(head().run(1, 1, 1, nullptr), 0);
+  EXPECT_EQ(standIn.count("load"), 3u);
   EXPECT_EQ(head().run(1, 1, 1, nullptr), 0);
   EXPECT_EQ(standIn.count("load"), 3u);
   StandIn::setContext(1);

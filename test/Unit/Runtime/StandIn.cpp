@@ -5,8 +5,10 @@
 //===----------------------------------------------------------------------===//
 
 #include "StandIn.h"
+#include <chrono>
 #include <cstdlib>
 #include <cstring>
+#include <thread>
 
 StandIn standIn;
 
@@ -38,6 +40,7 @@ void StandIn::reset() {
   for (auto &[address, block] : memory)
     std::free(reinterpret_cast<void *>(address));
   present = pool = true;
+  slow = false;
   missing.clear();
   failFunction.clear();
   failAt = failStatus = calledSince = 0;
@@ -97,10 +100,16 @@ struct Call {
 };
 } // namespace
 
+/// What drivers may leave where a result was to be.
+static constexpr uint64_t kGarbage = 0xbad00;
+
 static int init(unsigned) { return Call("init").status; }
 
 static int loadImage(void **module, const void *image, char *log,
                      size_t logBytes) {
+  // Long enough for other threads to come while it lasts.
+  if (standIn.slow)
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
   Call call("load");
   call.expectContext();
   if (call.status) {
@@ -139,6 +148,7 @@ static int allocateMemory(Call &call, uint64_t *address, size_t bytes,
                           bool pooled) {
   call.expectContext();
   call.expect(bytes != 0, "nothing asked for");
+  *address = kGarbage;
   if (call.status)
     return call.status;
   // AddressSanitizer sees who goes beyond the bytes.
@@ -213,6 +223,7 @@ static int createStream(void **stream, unsigned flags) {
   Call call("create_stream");
   call.expectContext();
   call.expect(flags == 1, "waits for other streams");
+  *stream = reinterpret_cast<void *>(kGarbage);
   if (call.status)
     return call.status;
   *stream = std::malloc(16);

@@ -39,6 +39,8 @@ struct StandIn {
   bool present = true;
   /// The device can free memory in the order of a stream.
   bool pool = true;
+  /// Loading takes its time.
+  bool slow = false;
   /// Functions that the library lacks.
   std::set<std::string> missing;
   /// Has call `failAt` of `failFunction` give `failStatus`, or call `failAt` of

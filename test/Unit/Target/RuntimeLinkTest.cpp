@@ -20,6 +20,7 @@
 #include "llvm/Support/Program.h"
 #include "llvm/Support/raw_ostream.h"
 #include "gtest/gtest.h"
+#include <cstdlib>
 
 using namespace headopt;
 
@@ -205,6 +206,35 @@ int main(void) {
   EXPECT_EQ((*text)->getBuffer().str(),
             "head_a: " + kCUDAError.str() + "\nhead_b: " + kHIPError.str() +
                 "\nhead_c: " + kCUDAError.str() + "\n");
+}
+
+TEST_F(RuntimeLinkTest, WithoutACompiler) {
+  auto lld = llvm::sys::findProgramByName("ld.lld");
+  if (!lld)
+    lld = llvm::sys::findProgramByName("ld.lld-22");
+  if (!lld)
+    GTEST_SKIP() << "there is no ld.lld";
+  std::string bin = folder.getFile("bin");
+  ASSERT_FALSE(llvm::sys::fs::create_directory(bin));
+  std::string path = getenv("PATH");
+  setenv("PATH", bin.c_str(), 1);
+  std::string object = folder.getFile("head.o");
+  std::string without =
+      compile("head", DeviceKind::CUDA, NativeFormat::Object, object);
+  EXPECT_FALSE(llvm::sys::fs::exists(object));
+  ASSERT_FALSE(llvm::sys::fs::create_link(*lld, bin + "/ld.lld"));
+  std::string joined =
+      compile("head", DeviceKind::CUDA, NativeFormat::Object, object);
+  std::string linked = compile("head", DeviceKind::CUDA, NativeFormat::Shared,
+                               folder.getFile("head.so"));
+  setenv("PATH", path.c_str(), 1);
+  EXPECT_NE(without.find("there is neither cc nor ld.lld on PATH to link the "
+                         "runtime to the head; install one"),
+            std::string::npos)
+      << without;
+  EXPECT_EQ(joined, "");
+  EXPECT_EQ(globalsOf(object), std::vector<std::string>{"head"});
+  EXPECT_EQ(linked, "");
 }
 
 /// What generated code calls as it is embedded; weak, where nothing made it
