@@ -2,7 +2,7 @@
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// These passes know linalg and vector, neither ONNX nor heads.
+// These passes know linalg, vector and gpu, neither ONNX nor heads.
 //
 //===----------------------------------------------------------------------===//
 
@@ -151,7 +151,7 @@ def ApproximateMath : Pass<"approximate-math", "::mlir::func::FuncOp"> {
                            "::mlir::vector::VectorDialect"];
 }
 
-def ExpandHalf : Pass<"expand-half", "::mlir::func::FuncOp"> {
+def ExpandHalf : Pass<"expand-half"> {
   let summary = "Write conversions between f32 and bf16, or f16, with integers";
   let description = [{
     `arith.extf` and `arith.truncf` of bf16 become integer operations, and those
@@ -163,6 +163,8 @@ def ExpandHalf : Pass<"expand-half", "::mlir::func::FuncOp"> {
   let options = [
     Option<"f16", "f16", "bool", /*default=*/"false",
            "Expand f16 too: the target does not convert it">,
+    Option<"narrowF16", "narrow-f16", "bool", /*default=*/"false",
+           "Expand what narrows to f16: the target's rounding is not known">,
   ];
 }
 
@@ -203,6 +205,117 @@ def PlaceScratch : Pass<"place-scratch", "::mlir::ModuleOp"> {
     Option<"stackBytes", "stack-bytes", "int64_t", /*default=*/"16384",
            "Largest total that is put on the stack">,
   ];
+}
+
+def PrepareSPIRVKernels
+    : Pass<"prepare-spirv-kernels", "::mlir::gpu::GPUModuleOp"> {
+  let summary = "Say of kernels what convert-gpu-to-spirv must know for Vulkan";
+  let description = [{
+    Attaches `spirv.target_env` to a `gpu.module` and `spirv.entry_point_abi` to
+    its kernels, and makes allocations of the buffers that a block shares:
+
+    ```mlir
+    gpu.module @kernels {
+      gpu.func @pool(%in: memref<?xf32>, %rows: index, %out: memref<?xf32>)
+          workgroup(%sums: memref<8xf32, #gpu.address_space<workgroup>>)
+          kernel attributes {known_block_size = array<i32: 256, 1, 1>} {
+    ```
+    becomes
+    ```mlir
+    gpu.module @kernels attributes {spirv.target_env = ...} {
+      gpu.func @pool(%in: memref<?xf32>, %rows: index, %out: memref<?xf32>)
+          kernel attributes {known_block_size = array<i32: 256, 1, 1>,
+                             spirv.entry_point_abi = ...} {
+        %sums = memref.alloc() : memref<8xf32, #spirv.storage_class<Workgroup>>
+    ```
+    The environment allows all that a kernel may need; what each device must
+    have is what `spirv-update-vce` finds to be used. A kernel whose arguments
+    are no buffers of SPIR-V, whose blocks are not known, or that shares more
+    than the 16,384 bytes that Vulkan promises, is an error.
+  }];
+  let dependentDialects = ["::mlir::gpu::GPUDialect",
+                           "::mlir::memref::MemRefDialect",
+                           "::mlir::spirv::SPIRVDialect"];
+  let options = [
+    Option<"subgroupSize", "subgroup-size", "unsigned", /*default=*/"32",
+           "Lanes of a sub-group, a power of 2 from 4 to 128">,
+  ];
+}
+
+def PrepareSPIRVSubgroups
+    : Pass<"prepare-spirv-subgroups", "::mlir::gpu::GPUFuncOp"> {
+  let summary = "Write operations of a sub-group so that Vulkan defines them";
+  let description = [{
+    * Vulkan does not say which threads of a block are a sub-group: kernels in
+      which lanes work together number their threads by sub-group and lane.
+    * `uniform` of `gpu.subgroup_reduce`, which shaders do not have, goes, and so
+      does the size of a cluster that is all of the sub-group.
+    * `maximumf` and `minimumf` give a NaN when a lane has one.
+
+    ```mlir
+    %t = gpu.thread_id x
+    %sum = gpu.subgroup_reduce add %x uniform : (f32) -> f32
+    ```
+    becomes
+    ```mlir
+    %subgroup = gpu.subgroup_id : index
+    %lane = gpu.lane_id
+    %first = arith.muli %subgroup, %c32 : index
+    %t = arith.addi %first, %lane : index
+    %sum = gpu.subgroup_reduce add %x : (f32) -> f32
+    ```
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect",
+                           "::mlir::gpu::GPUDialect"];
+  let options = [
+    Option<"subgroupSize", "subgroup-size", "unsigned", /*default=*/"32",
+           "Lanes of a sub-group, a power of 2 from 4 to 128">,
+  ];
+}
+
+def PrepareSPIRVLoops : Pass<"prepare-spirv-loops", "::mlir::gpu::GPUFuncOp"> {
+  let summary = "Give loops without a trip their initial values";
+  let description = [{
+    MLIR 22's conversion of `scf.for` to SPIR-V leaves the results of a loop
+    undefined when it makes no trip (llvm/llvm-project#211981). Unless constant
+    bounds show a trip, the initial values are selected behind the loop:
+
+    ```mlir
+    %sum = scf.for %i = %t to %n step %c32 iter_args(%s = %init) -> f32 { ... }
+    ```
+    becomes
+    ```mlir
+    %loop = scf.for %i = %t to %n step %c32 iter_args(%s = %init) -> f32 { ... }
+    %runs = arith.cmpi slt, %t, %n : index
+    %sum = arith.select %runs, %loop, %init : f32
+    ```
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect"];
+}
+
+def PrepareSPIRVVectors
+    : Pass<"prepare-spirv-vectors", "::mlir::gpu::GPUFuncOp"> {
+  let summary = "Take vectors apart that SPIR-V does not have";
+  let description = [{
+    Shaders have vectors of two to four elements. An element of a longer one
+    that `vector.bitcast` made becomes a part of an element of its source:
+
+    ```mlir
+    %halves = vector.bitcast %x : vector<4xi32> to vector<8xf16>
+    %h = vector.extract %halves[3] : f16 from vector<8xf16>
+    ```
+    becomes
+    ```mlir
+    %word = vector.extract %x[1] : i32 from vector<4xi32>
+    %high = arith.shrui %word, %c16 : i32
+    %bits = arith.trunci %high : i32 to i16
+    %h = arith.bitcast %bits : i16 to f16
+    ```
+    Other long vectors are an error. Where one condition selects among vectors,
+    it is spread to a vector of conditions.
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect",
+                           "::mlir::vector::VectorDialect"];
 }
 
 #endif // HEADOPT_CODEGEN_PASSES_TD
