@@ -112,11 +112,9 @@ enum {
   STORAGE8 = 1u << 5,
   STORAGE16 = 1u << 6,
   SUBGROUP_BASIC = 1u << 7,
-  SUBGROUP_ARITHMETIC = 1u << 8,
-  SUBGROUP_SHUFFLE = 1u << 9,
-  SUBGROUP_CLUSTERED = 1u << 10,
-  SUBGROUP_SIZE = 1u << 11,
-  FULL_SUBGROUPS = 1u << 12
+  SUBGROUP_SHUFFLE = 1u << 8,
+  SUBGROUP_SIZE = 1u << 9,
+  FULL_SUBGROUPS = 1u << 10
 };
 
 struct device {
@@ -352,9 +350,7 @@ static void note_features(struct device *d, struct features *f) {
       {f->storage8.storageBuffer8BitAccess, STORAGE8},
       {f->storage16.storageBuffer16BitAccess, STORAGE16},
       {operations & VK_SUBGROUP_FEATURE_BASIC_BIT, SUBGROUP_BASIC},
-      {operations & VK_SUBGROUP_FEATURE_ARITHMETIC_BIT, SUBGROUP_ARITHMETIC},
       {operations & VK_SUBGROUP_FEATURE_SHUFFLE_BIT, SUBGROUP_SHUFFLE},
-      {operations & VK_SUBGROUP_FEATURE_CLUSTERED_BIT, SUBGROUP_CLUSTERED},
       {f->subgroup_size.subgroupSizeControl &&
            (sizes.requiredSubgroupSizeStages & VK_SHADER_STAGE_COMPUTE_BIT),
        SUBGROUP_SIZE},
@@ -830,9 +826,7 @@ static uint32_t check_capabilities(const struct headopt_gpu_program *program,
                {22, INT16, "16-bit integers (shaderInt16)"},
                {39, INT8, "8-bit integers (shaderInt8)"},
                {61, SUBGROUP_BASIC, "sub-groups"},
-               {63, SUBGROUP_ARITHMETIC, "arithmetic in sub-groups"},
                {65, SUBGROUP_SHUFFLE, "shuffles in sub-groups"},
-               {67, SUBGROUP_CLUSTERED, "clusters in sub-groups"},
                {4433, STORAGE16, "16-bit buffers (storageBuffer16BitAccess)"},
                {4448, STORAGE8, "8-bit buffers (storageBuffer8BitAccess)"}};
   enum { MAGIC = 0x07230203, HEADER_WORDS = 5, OP_CAPABILITY = 17 };

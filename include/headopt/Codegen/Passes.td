@@ -248,13 +248,13 @@ def PrepareSPIRVSubgroups
   let description = [{
     * Vulkan does not say which threads of a block are a sub-group: kernels in
       which lanes work together number their threads by sub-group and lane.
-    * `uniform` of `gpu.subgroup_reduce`, which shaders do not have, goes, and so
-      does the size of a cluster that is all of the sub-group.
-    * `maximumf` and `minimumf` give a NaN when a lane has one.
+    * `gpu.subgroup_reduce` becomes shuffles and operations of `arith`: not all
+      devices have reductions of clusters, and Vulkan leaves open their order,
+      and what a NaN does.
 
     ```mlir
     %t = gpu.thread_id x
-    %sum = gpu.subgroup_reduce add %x uniform : (f32) -> f32
+    %sum = gpu.subgroup_reduce add %x cluster(size = 4) : (f32) -> f32
     ```
     becomes
     ```mlir
@@ -262,7 +262,10 @@ def PrepareSPIRVSubgroups
     %lane = gpu.lane_id
     %first = arith.muli %subgroup, %c32 : index
     %t = arith.addi %first, %lane : index
-    %sum = gpu.subgroup_reduce add %x : (f32) -> f32
+    %x1, %valid1 = gpu.shuffle xor %x, %c1, %c32 : f32
+    %sum1 = arith.addf %x, %x1 : f32
+    %x2, %valid2 = gpu.shuffle xor %sum1, %c2, %c32 : f32
+    %sum = arith.addf %sum1, %x2 : f32
     ```
   }];
   let dependentDialects = ["::mlir::arith::ArithDialect",
@@ -311,8 +314,9 @@ def PrepareSPIRVVectors
     %bits = arith.trunci %high : i32 to i16
     %h = arith.bitcast %bits : i16 to f16
     ```
-    Other long vectors are an error. Where one condition selects among vectors,
-    it is spread to a vector of conditions.
+    Other long vectors are an error, and so are vectors that a loop or a branch
+    gives: Mesa's driver for CPUs mixes those of different lanes up. Where one
+    condition selects among vectors, it is spread to a vector of conditions.
   }];
   let dependentDialects = ["::mlir::arith::ArithDialect",
                            "::mlir::vector::VectorDialect"];

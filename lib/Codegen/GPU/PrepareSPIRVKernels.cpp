@@ -36,8 +36,6 @@ spirv::TargetEnvAttr getTargetEnv(MLIRContext *context, unsigned subgroupSize) {
        Capability::Int64, Capability::Float16, Capability::Float64,
        Capability::StorageBuffer8BitAccess,
        Capability::StorageBuffer16BitAccess, Capability::GroupNonUniform,
-       Capability::GroupNonUniformArithmetic,
-       Capability::GroupNonUniformClustered,
        Capability::GroupNonUniformShuffle},
       {Extension::SPV_KHR_storage_buffer_storage_class,
        Extension::SPV_KHR_8bit_storage, Extension::SPV_KHR_16bit_storage},

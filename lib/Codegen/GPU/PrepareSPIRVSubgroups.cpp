@@ -2,12 +2,18 @@
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
+// Reductions become shuffles: fewer devices have the instructions for clusters
+// (Mesa's for CPUs does not), these leave open in which order they add and what
+// a NaN does, and this way all devices add as those of CUDA and HIP do.
+//
 //===----------------------------------------------------------------------===//
 
 #include "headopt/Codegen/Passes.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/GPU/IR/GPUDialect.h"
+#include "mlir/Dialect/GPU/Utils/GPUUtils.h"
 #include "mlir/Dialect/Utils/StaticValueUtils.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "mlir/IR/ImplicitLocOpBuilder.h"
 
 namespace headopt {
@@ -19,57 +25,33 @@ using namespace mlir;
 
 namespace {
 
-using Reduction = gpu::AllReduceOperation;
-
-/// Upstream makes of maximumf what leaves the result open where a lane has a
-/// NaN. So the NaNs are counted out: a reduction of numbers, and one that tells
-/// whether there is a NaN.
-void propagateNaN(gpu::SubgroupReduceOp op) {
-  ImplicitLocOpBuilder b(op.getLoc(), op);
-  b.setInsertionPointAfter(op);
-  auto type = cast<FloatType>(op.getType());
-  op.setOp(op.getOp() == Reduction::MAXIMUMF ? Reduction::MAXNUMF
-                                             : Reduction::MINNUMF);
-  Value isNaN = arith::CmpFOp::create(b, arith::CmpFPredicate::UNO,
-                                      op.getValue(), op.getValue());
-  Value flag = arith::ExtUIOp::create(b, b.getI32Type(), isNaN);
-  auto flags =
-      gpu::SubgroupReduceOp::create(b, flag, Reduction::OR,
-                                    /*uniform=*/false, op.getClusterSize());
-  Value zero = arith::ConstantOp::create(b, b.getI32IntegerAttr(0));
-  Value hasNaN =
-      arith::CmpIOp::create(b, arith::CmpIPredicate::ne, flags, zero);
-  Value nan = arith::ConstantOp::create(
-      b, b.getFloatAttr(type, APFloat::getQNaN(type.getFloatSemantics())));
-  auto select = arith::SelectOp::create(b, hasNaN, nan, op.getResult());
-  op.getResult().replaceAllUsesExcept(select, select);
-}
-
 struct PrepareSPIRVSubgroups final
     : headopt::impl::PrepareSPIRVSubgroupsBase<PrepareSPIRVSubgroups> {
   using PrepareSPIRVSubgroupsBase::PrepareSPIRVSubgroupsBase;
 
+  /// Adds up pairs, pairs of pairs, and so on, so that every lane has the
+  /// result and all have the same.
   LogicalResult prepare(gpu::SubgroupReduceOp op) {
     if (isa<VectorType>(op.getType()))
       return op.emitOpError("reduces vectors; reduce their elements");
-    std::optional<uint32_t> size = op.getClusterSize();
-    if (size && (*size > subgroupSize || op.getClusterStride() != 1))
+    uint32_t size = op.getClusterSize().value_or(subgroupSize);
+    if (size > subgroupSize || op.getClusterStride() != 1)
       return op.emitOpError("has clusters of ")
-             << *size << " lanes, " << op.getClusterStride()
+             << size << " lanes, " << op.getClusterStride()
              << " apart; they must be adjacent lanes of a sub-group of "
              << subgroupSize;
-    if (size && *size == 1) {
-      op.replaceAllUsesWith(op.getValue());
-      op.erase();
-      return success();
+    ImplicitLocOpBuilder b(op.getLoc(), op);
+    vector::CombiningKind kind = gpu::convertReductionKind(op.getOp());
+    Value all = op.getValue();
+    for (uint32_t distance = 1; distance < size; distance *= 2) {
+      auto other = gpu::ShuffleOp::create(
+          b, all, static_cast<int32_t>(distance),
+          static_cast<int32_t>(subgroupSize), gpu::ShuffleMode::XOR);
+      all = vector::makeArithReduction(b, op.getLoc(), kind, all,
+                                       other.getShuffleResult());
     }
-    // All of a sub-group is no cluster, and asks for less of the device.
-    if (size && *size == subgroupSize)
-      op.removeClusterSizeAttr();
-    // There is no uniform variant in shaders.
-    op.setUniform(false);
-    if (op.getOp() == Reduction::MAXIMUMF || op.getOp() == Reduction::MINIMUMF)
-      propagateNaN(op);
+    op.replaceAllUsesWith(all);
+    op.erase();
     return success();
   }
 
@@ -123,8 +105,8 @@ struct PrepareSPIRVSubgroups final
     if (reductions.empty() && shuffles.empty())
       return;
     auto prepareOne = [&](auto op) { return failed(prepare(op)); };
-    if (failed(numberThreads(func)) || llvm::any_of(reductions, prepareOne) ||
-        llvm::any_of(shuffles, prepareOne))
+    if (failed(numberThreads(func)) || llvm::any_of(shuffles, prepareOne) ||
+        llvm::any_of(reductions, prepareOne))
       signalPassFailure();
   }
 };

@@ -96,7 +96,12 @@ struct PrepareSPIRVVectors final
     if (failed(applyPatternsGreedily(getOperation(), std::move(patterns))))
       return signalPassFailure();
     WalkResult walked = getOperation().walk([](Operation *op) {
-      for (Type type : op->getResultTypes())
+      for (Type type : op->getResultTypes()) {
+        if (isa<VectorType>(type) && op->getNumRegions() != 0) {
+          op->emitOpError("gives a ")
+              << type << "; loops and branches give elements only";
+          return WalkResult::interrupt();
+        }
         if (!isVectorOfSPIRV(type)) {
           op->emitOpError("makes a ")
               << type
@@ -104,6 +109,7 @@ struct PrepareSPIRVVectors final
                  "vector.bitcast are taken apart, by vector.extract";
           return WalkResult::interrupt();
         }
+      }
       return WalkResult::advance();
     });
     if (walked.wasInterrupted())
