@@ -21,13 +21,12 @@ namespace headopt {
 
 using namespace mlir;
 
-namespace {
-
 /// What every Vulkan device has for the buffers that a block shares.
-constexpr int64_t kSharedBytes = 16384;
+static constexpr int64_t kSharedBytes = 16384;
 
 /// All that kernels may need; spirv-update-vce keeps what they do need.
-spirv::TargetEnvAttr getTargetEnv(MLIRContext *context, unsigned subgroupSize) {
+static spirv::TargetEnvAttr getTargetEnv(MLIRContext *context,
+                                         unsigned subgroupSize) {
   using spirv::Capability;
   using spirv::Extension;
   auto triple = spirv::VerCapExtAttr::get(
@@ -52,7 +51,7 @@ spirv::TargetEnvAttr getTargetEnv(MLIRContext *context, unsigned subgroupSize) {
 }
 
 /// Whether a buffer of SPIR-V can hold it without padding.
-bool isElement(Type type) {
+static bool isElement(Type type) {
   if (auto vector = dyn_cast<VectorType>(type)) {
     // Three elements would be laid out as four.
     if (vector.getRank() != 1 || vector.isScalable() ||
@@ -65,13 +64,13 @@ bool isElement(Type type) {
           llvm::is_contained({8, 16, 32, 64}, type.getIntOrFloatBitWidth()));
 }
 
-int64_t getBytes(Type element) {
+static int64_t getBytes(Type element) {
   if (auto vector = dyn_cast<VectorType>(element))
     return vector.getNumElements() * getBytes(vector.getElementType());
   return element.getIntOrFloatBitWidth() / 8;
 }
 
-LogicalResult checkArguments(gpu::GPUFuncOp func) {
+static LogicalResult checkArguments(gpu::GPUFuncOp func) {
   for (auto [index, type] : llvm::enumerate(func.getArgumentTypes())) {
     if (type.isIndex() || type.isInteger(32) || type.isF32())
       continue;
@@ -88,7 +87,7 @@ LogicalResult checkArguments(gpu::GPUFuncOp func) {
 }
 
 /// Makes of a buffer that a block shares what convert-gpu-to-spirv takes.
-LogicalResult allocateShared(gpu::GPUFuncOp func) {
+static LogicalResult allocateShared(gpu::GPUFuncOp func) {
   OpBuilder builder = OpBuilder::atBlockBegin(&func.getBody().front());
   auto space = spirv::StorageClassAttr::get(func.getContext(),
                                             spirv::StorageClass::Workgroup);
@@ -126,6 +125,8 @@ LogicalResult allocateShared(gpu::GPUFuncOp func) {
   return success();
 }
 
+namespace {
+
 struct PrepareSPIRVKernels final
     : headopt::impl::PrepareSPIRVKernelsBase<PrepareSPIRVKernels> {
   using PrepareSPIRVKernelsBase::PrepareSPIRVKernelsBase;
@@ -153,7 +154,8 @@ struct PrepareSPIRVKernels final
     if (!llvm::isPowerOf2_32(subgroupSize) || subgroupSize < 4 ||
         subgroupSize > 128) {
       module.emitOpError("cannot be prepared for sub-groups of ")
-          << subgroupSize << "; their size is a power of 2 from 4 to 128";
+          << subgroupSize.getValue()
+          << "; their size is a power of 2 from 4 to 128";
       return signalPassFailure();
     }
     module->setAttr(spirv::getTargetEnvAttrName(),

@@ -21,15 +21,13 @@ namespace headopt {
 
 using namespace mlir;
 
-namespace {
-
-bool makesTrip(scf::ForOp loop) {
+static bool makesTrip(scf::ForOp loop) {
   std::optional<int64_t> lower = getConstantIntValue(loop.getLowerBound());
   std::optional<int64_t> upper = getConstantIntValue(loop.getUpperBound());
   return lower && upper && *lower >= 0 && *lower < *upper;
 }
 
-void guardResults(scf::ForOp loop) {
+static void guardResults(scf::ForOp loop) {
   OpBuilder builder(loop->getContext());
   builder.setInsertionPointAfter(loop);
   Location loc = loop.getLoc();
@@ -45,6 +43,8 @@ void guardResults(scf::ForOp loop) {
     result.replaceAllUsesExcept(select, select);
   }
 }
+
+namespace {
 
 struct PrepareSPIRVLoops final
     : headopt::impl::PrepareSPIRVLoopsBase<PrepareSPIRVLoops> {

@@ -39,7 +39,7 @@ struct PrepareSPIRVSubgroups final
       return op.emitOpError("has clusters of ")
              << size << " lanes, " << op.getClusterStride()
              << " apart; they must be adjacent lanes of a sub-group of "
-             << subgroupSize;
+             << subgroupSize.getValue();
     ImplicitLocOpBuilder b(op.getLoc(), op);
     vector::CombiningKind kind = gpu::convertReductionKind(op.getOp());
     Value all = op.getValue();
@@ -59,7 +59,7 @@ struct PrepareSPIRVSubgroups final
     if (getConstantIntValue(op.getWidth()) == subgroupSize)
       return success();
     return op.emitOpError("must shuffle among all of a sub-group, which is ")
-           << subgroupSize << " lanes";
+           << subgroupSize.getValue() << " lanes";
   }
 
   /// Vulkan does not say which invocations are a sub-group. So kernels in which
@@ -68,7 +68,7 @@ struct PrepareSPIRVSubgroups final
     std::optional<ArrayRef<int32_t>> block = func.getKnownBlockSize();
     if (!block || (*block)[0] % subgroupSize != 0)
       return func.emitOpError("uses sub-groups of ")
-             << subgroupSize
+             << subgroupSize.getValue()
              << " lanes, and its blocks are not known to be whole numbers of "
                 "them (known_block_size)";
     SmallVector<gpu::ThreadIdOp> ids;

@@ -20,6 +20,12 @@ namespace headopt {
 
 using namespace mlir;
 
+static bool isVectorOfSPIRV(Type type) {
+  auto vector = dyn_cast<VectorType>(type);
+  return !vector || (vector.getRank() == 1 && !vector.isScalable() &&
+                     vector.getNumElements() <= 4);
+}
+
 namespace {
 
 /// An element of a vector that was made by taking a loaded one apart: a part of
@@ -79,12 +85,6 @@ struct SpreadCondition : OpRewritePattern<arith::SelectOp> {
     return success();
   }
 };
-
-bool isVectorOfSPIRV(Type type) {
-  auto vector = dyn_cast<VectorType>(type);
-  return !vector || (vector.getRank() == 1 && !vector.isScalable() &&
-                     vector.getNumElements() <= 4);
-}
 
 struct PrepareSPIRVVectors final
     : headopt::impl::PrepareSPIRVVectorsBase<PrepareSPIRVVectors> {
