@@ -6,8 +6,12 @@
 // RUN: mlir-opt %s --load-dialect-plugin=%plugin --load-pass-plugin=%plugin \
 // RUN:   --pass-pipeline='builtin.module(lower-kernels-to-spirv{subgroup-size=8})' | FileCheck %s
 // RUN: head-opt %s --lower-kernels-to-spirv | FileCheck %s --check-prefix=DEFAULT
-// DEFAULT: subgroup_size = 32
+// 32 lanes are five steps.
+// DEFAULT-COUNT-5: spirv.GroupNonUniformShuffleXor
+// DEFAULT-NOT:     spirv.GroupNonUniformShuffleXor
 
+// What launches them stays.
+// CHECK:      gpu.launch_func @kernels::@copy
 // Both are entry points of one module, which asks for no more than they use.
 // CHECK:      spirv.module @__spv__kernels Logical GLSL450 requires
 // CHECK-SAME:   #spirv.vce<v1.3, [Shader, StorageBuffer16BitAccess, GroupNonUniformShuffle, Int16, Float16, Matrix, GroupNonUniform], [SPV_KHR_storage_buffer_storage_class, SPV_KHR_16bit_storage]>
@@ -28,6 +32,13 @@
 // CHECK:      spirv.EntryPoint "GLCompute" @copy
 // CHECK:      spirv.ExecutionMode @copy "LocalSize", 32, 1, 1
 module attributes {gpu.container_module} {
+  func.func @head(%x: memref<?xf32>, %y: memref<?xf32>, %blocks: index) {
+    %c1 = arith.constant 1 : index
+    %c32 = arith.constant 32 : index
+    gpu.launch_func @kernels::@copy blocks in (%blocks, %c1, %c1) threads in (%c32, %c1, %c1)
+        args(%x: memref<?xf32>, %y: memref<?xf32>)
+    return
+  }
   gpu.module @kernels {
     gpu.func @pool(%x: memref<?xvector<4xf32>>, %n: index, %scale: f32, %y: memref<?xf16>)
         workgroup(%sums: memref<8xf32, #gpu.address_space<workgroup>>)
