@@ -1,18 +1,16 @@
-/*===- vulkan.c - Compiled heads on Vulkan devices ------------------------===*\
-|*
-|* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-|*
-|* Vulkan has no device pointers here: an address is a number in a range that
-|* belongs to one buffer, and launches turn it back into buffer and offset. Work
-|* is recorded, and runs when a call ends; a stream of this file is what has
-been
-|* recorded, with the buffers that live as long. One device and one queue serve
-|* the process; they and loaded programs stay until it ends.
-|*
-\*===----------------------------------------------------------------------===*/
+//===- vulkan.c - Compiled heads on Vulkan devices ------------------------===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// Vulkan has no device pointers here: an address is a number in a range that
+// belongs to one buffer, and launches turn it back into buffer and offset. Work
+// is recorded, and runs when a call ends; a stream of this file is what has
+// been recorded, with the buffers that live as long. One device and one queue
+// serve the process; they and loaded programs stay until it ends.
+//
+//===----------------------------------------------------------------------===//
 
-#define _POSIX_C_SOURCE 200809L
-
+#include "common.h"
 #include "headopt_gpu.h"
 #include "vulkan_api.h"
 #include <ctype.h>
@@ -26,32 +24,27 @@ been
 #include <string.h>
 
 enum {
-  CODE_NO_DEVICE = 2,
-  CODE_DRIVER = 3,
-  CODE_MEMORY = 4,
   MAX_ARGUMENTS = 64,
-  /* The largest alignment of storage buffers that a device may ask for. */
+  // The largest alignment of storage buffers that a device may ask for.
   ALIGNMENT = 256,
   SCALARS_PER_BUFFER = 64,
   SETS_PER_POOL = 16
 };
 
-/*===- Errors -------------------------------------------------------------===*/
+//===- Errors -------------------------------------------------------------===//
 
-static _Thread_local char error_text[512];
-
-const char *headopt_gpu_error(void) { return error_text; }
-
-/* Keeps the first error of a call. */
+// Keeps the first error of a call.
 __attribute__((format(printf, 3, 4))) static void
 fail(int32_t *code, int32_t value, const char *format, ...) {
   if (*code != 0)
     return;
   *code = value;
+  char text[512];
   va_list args;
   va_start(args, format);
-  vsnprintf(error_text, sizeof error_text, format, args);
+  vsnprintf(text, sizeof text, format, args);
   va_end(args);
+  headopt_runtime_say("%s", text);
 }
 
 static const char *result_name(VkResult result) {
@@ -82,27 +75,27 @@ static const char *result_name(VkResult result) {
   return "an unknown VkResult";
 }
 
-/* Whether `result`, which `function` gave, is a success. */
+// Whether `result`, which `function` gave, is a success.
 static bool check(int32_t *code, VkResult result, const char *function) {
   if (result == VK_SUCCESS)
     return true;
   bool memory = result == VK_ERROR_OUT_OF_HOST_MEMORY ||
                 result == VK_ERROR_OUT_OF_DEVICE_MEMORY;
-  fail(code, memory ? CODE_MEMORY : CODE_DRIVER, "%s: %s (%d)", function,
-       result_name(result), (int)result);
+  fail(code, memory ? HEADOPT_GPU_OUT_OF_MEMORY : HEADOPT_GPU_DRIVER_ERROR,
+       "%s: %s (%d)", function, result_name(result), (int)result);
   return false;
 }
 
 static void *allocate_host(int32_t *code, size_t count, size_t size) {
   void *memory = calloc(count ? count : 1, size);
   if (!memory)
-    fail(code, CODE_MEMORY, "out of host memory");
+    fail(code, HEADOPT_GPU_OUT_OF_MEMORY, "out of host memory");
   return memory;
 }
 
-/*===- The device ---------------------------------------------------------===*/
+//===- The device ---------------------------------------------------------===//
 
-/* What a program may need; bits of `supports`. */
+// What a program may need; bits of `supports`.
 enum {
   INT8 = 1u << 0,
   INT16 = 1u << 1,
@@ -128,7 +121,7 @@ struct device {
   VkPhysicalDeviceMemoryProperties memory;
   uint32_t supports;
   uint32_t subgroup_size, min_subgroup_size, max_subgroup_size;
-  /* The host may read and write the device's memory at full speed. */
+  // The host may read and write the device's memory at full speed.
   bool direct;
 #define MEMBER(result, name, parameters) result(*name) parameters;
   HEADOPT_VULKAN_INSTANCE_FUNCTIONS(MEMBER)
@@ -136,9 +129,9 @@ struct device {
 #undef MEMBER
 };
 
-/* Guards `device.ready` and what it says, and the states of programs. */
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_mutex_t queue_lock = PTHREAD_MUTEX_INITIALIZER;
+// Guarded by headopt_runtime_lock until it is ready, as are the states of
+// programs.
 static struct device device;
 static _Atomic uint64_t next_address = (uint64_t)1 << 32;
 
@@ -157,7 +150,7 @@ static bool has_part(const char *text, const char *part) {
   return false;
 }
 
-/* The order in which devices are preferred. */
+// The order in which devices are preferred.
 static int rank_of(VkPhysicalDeviceType type) {
   switch (type) {
   case VK_PHYSICAL_DEVICE_TYPE_DISCRETE_GPU:
@@ -227,14 +220,14 @@ static void choose_gpu(struct device *d, int32_t *code) {
   if (d->gpu)
     return;
   if (count == 0)
-    fail(code, CODE_NO_DEVICE,
+    fail(code, HEADOPT_GPU_NO_DEVICE,
          "no Vulkan device; install a driver (Mesa's for CPUs will do)");
   else if (wanted)
-    fail(code, CODE_NO_DEVICE,
+    fail(code, HEADOPT_GPU_NO_DEVICE,
          "HEADOPT_VULKAN_DEVICE=%s is none of the Vulkan 1.1 devices: %s",
          wanted, names);
   else
-    fail(code, CODE_NO_DEVICE,
+    fail(code, HEADOPT_GPU_NO_DEVICE,
          "no device has Vulkan 1.1 and a queue for computing: %s", names);
 }
 
@@ -246,7 +239,7 @@ static bool has_extension(const VkExtensionProperties *extensions,
   return false;
 }
 
-/* The structures that say what a device can do, to ask and to enable. */
+// The structures that say what a device can do, to ask and to enable.
 struct features {
   VkPhysicalDeviceFeatures2 core;
   VkPhysicalDevice16BitStorageFeatures storage16;
@@ -257,8 +250,8 @@ struct features {
   uint32_t num_extensions;
 };
 
-/* Asks for `feature`, whose pNext is `next`, with its extension where it is not
-   part of the device's version. */
+// Asks for `feature`, whose pNext is `next`, with its extension where it is not
+// part of the device's version.
 static void chain(struct features *f, void *feature, void **next,
                   uint32_t version, uint32_t core_version,
                   const char *extension,
@@ -307,7 +300,7 @@ static void ask_features(struct device *d, struct features *f, int32_t *code) {
   d->GetPhysicalDeviceFeatures2(d->gpu, &f->core);
 }
 
-/* Leaves in `f` what is used, and notes it in the device. */
+// Leaves in `f` what is used, and notes it in the device.
 static void note_features(struct device *d, struct features *f) {
   VkPhysicalDeviceSubgroupProperties subgroup = {
       .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SUBGROUP_PROPERTIES};
@@ -368,7 +361,8 @@ static void create_instance(struct device *d, get_instance_proc_addr get,
       (VkResult (*)(const VkInstanceCreateInfo *, const void *,
                     VkInstance *))get(NULL, "vkCreateInstance");
   if (!create || !get(NULL, "vkEnumerateInstanceVersion")) {
-    fail(code, CODE_NO_DEVICE, "libvulkan.so.1 is older than Vulkan 1.1");
+    fail(code, HEADOPT_GPU_NO_DEVICE,
+         "libvulkan.so.1 is older than Vulkan 1.1");
     return;
   }
   VkApplicationInfo application = {.sType = VK_STRUCTURE_TYPE_APPLICATION_INFO,
@@ -378,7 +372,7 @@ static void create_instance(struct device *d, get_instance_proc_addr get,
                                .pApplicationInfo = &application};
   VkResult result = create(&info, NULL, &d->instance);
   if (result == VK_ERROR_INCOMPATIBLE_DRIVER) {
-    fail(code, CODE_NO_DEVICE, "no Vulkan driver is installed");
+    fail(code, HEADOPT_GPU_NO_DEVICE, "no Vulkan driver is installed");
     return;
   }
   if (!check(code, result, "vkCreateInstance"))
@@ -386,7 +380,7 @@ static void create_instance(struct device *d, get_instance_proc_addr get,
 #define LOAD(result, name, parameters)                                         \
   d->name = (result(*) parameters)get(d->instance, "vk" #name);                \
   if (!d->name)                                                                \
-    fail(code, CODE_NO_DEVICE, "the Vulkan driver has no vk" #name);
+    fail(code, HEADOPT_GPU_NO_DEVICE, "the Vulkan driver has no vk" #name);
   HEADOPT_VULKAN_INSTANCE_FUNCTIONS(LOAD)
 #undef LOAD
 }
@@ -423,29 +417,32 @@ static void create_device(struct device *d, int32_t *code) {
 #define LOAD(result, name, parameters)                                         \
   d->name = (result(*) parameters)d->GetDeviceProcAddr(d->handle, "vk" #name); \
   if (!d->name)                                                                \
-    fail(code, CODE_NO_DEVICE, "the Vulkan driver has no vk" #name);
+    fail(code, HEADOPT_GPU_NO_DEVICE, "the Vulkan driver has no vk" #name);
   HEADOPT_VULKAN_DEVICE_FUNCTIONS(LOAD)
 #undef LOAD
   if (*code == 0)
     d->GetDeviceQueue(d->handle, d->queue_family, 0, &d->queue);
 }
 
-/* Opens the device if it is not open. The lock is held. */
+// Opens the device if it is not open. The lock is held.
 static void open_device(int32_t *code) {
   if (device.ready)
     return;
-  void *library = dlopen("libvulkan.so.1", RTLD_NOW | RTLD_LOCAL);
+  const char *const libraries[] = {"libvulkan.so.1", NULL};
+  void *library = headopt_runtime_open(libraries);
   if (!library) {
-    fail(code, CODE_NO_DEVICE, "no Vulkan: %s", dlerror());
+    fail(code, HEADOPT_GPU_NO_DEVICE,
+         "no Vulkan: libvulkan.so.1 cannot be loaded (Debian: libvulkan1)");
     return;
   }
-  /* POSIX has it so; ISO C knows no conversion. */
+  // POSIX has it so; ISO C knows no conversion.
   get_instance_proc_addr get;
   *(void **)&get = dlsym(library, "vkGetInstanceProcAddr");
   struct device d;
   memset(&d, 0, sizeof d);
   if (!get)
-    fail(code, CODE_NO_DEVICE, "libvulkan.so.1 has no vkGetInstanceProcAddr");
+    fail(code, HEADOPT_GPU_NO_DEVICE,
+         "libvulkan.so.1 has no vkGetInstanceProcAddr");
   if (*code == 0)
     create_instance(&d, get, code);
   if (*code == 0)
@@ -461,26 +458,25 @@ static void open_device(int32_t *code) {
     d.DestroyDevice(d.handle, NULL);
   if (d.instance && d.DestroyInstance)
     d.DestroyInstance(d.instance, NULL);
-  dlclose(library);
 }
 
-/*===- Buffers ------------------------------------------------------------===*/
+//===- Buffers ------------------------------------------------------------===//
 
 struct buffer {
   struct buffer *next;
   uint64_t address, bytes;
-  /* Of the Vulkan buffer. It goes on behind `bytes`, so that there is something
-     to bind where a part of no bytes ends it. */
+  // Of the Vulkan buffer. It goes on behind `bytes`, so that there is something
+  // to bind where a part of no bytes ends it.
   uint64_t size;
   VkBuffer handle;
   VkDeviceMemory memory;
-  void *host; /* where it is mapped, or NULL */
+  void *host; // where it is mapped, or NULL
 };
 
 enum place {
-  /* Only kernels and copies use it. */
+  // Only kernels and copies use it.
   PLACE_DEVICE,
-  /* Mapped if that costs nothing. */
+  // Mapped if that costs nothing.
   PLACE_DIRECT,
   PLACE_UPLOAD,
   PLACE_DOWNLOAD
@@ -493,9 +489,9 @@ enum {
   CACHED = VK_MEMORY_PROPERTY_HOST_CACHED_BIT
 };
 
-/* The kind of memory among `allowed` that serves `place` best. */
+// The kind of memory among `allowed` that serves `place` best.
 static uint32_t choose_memory(uint32_t allowed, enum place place) {
-  /* Vulkan promises a LOCAL and a MAPPED kind for every buffer. */
+  // Vulkan promises a LOCAL and a MAPPED kind for every buffer.
   static const VkFlags choices[][4] = {
       [PLACE_DEVICE] = {LOCAL, 0, 0, 0},
       [PLACE_DIRECT] = {LOCAL | MAPPED | CACHED, LOCAL | MAPPED,
@@ -522,14 +518,14 @@ static void free_buffers(struct buffer *list) {
   }
 }
 
-/* A buffer that is added to `list`; NULL after an error. */
+// A buffer that is added to `list`; NULL after an error.
 static struct buffer *make_buffer(struct buffer **list, enum place place,
                                   uint64_t bytes, int32_t *code) {
   if (*code != 0)
     return NULL;
   uint64_t limit = device.properties.limits.maxStorageBufferRange;
   if (bytes > limit) {
-    fail(code, CODE_MEMORY,
+    fail(code, HEADOPT_GPU_OUT_OF_MEMORY,
          "a buffer of %llu bytes is more than the %llu that %s binds; call the "
          "head with a smaller batch",
          (unsigned long long)bytes, (unsigned long long)limit,
@@ -592,7 +588,7 @@ static struct buffer *find_buffer(struct buffer *list, uint64_t address) {
   return NULL;
 }
 
-/*===- Streams ------------------------------------------------------------===*/
+//===- Streams ------------------------------------------------------------===//
 
 struct stream {
   VkCommandPool pool;
@@ -658,7 +654,7 @@ static struct stream *make_stream(int32_t *code) {
   return NULL;
 }
 
-/* Has what comes next see all that was written before. */
+// Has what comes next see all that was written before.
 static void add_barrier(struct stream *stream) {
   VkMemoryBarrier barrier = {
       .sType = VK_STRUCTURE_TYPE_MEMORY_BARRIER,
@@ -681,7 +677,7 @@ static void add_copy(struct stream *stream, const struct buffer *from,
   add_barrier(stream);
 }
 
-/* Writes host memory to a buffer, at once or when the stream runs. */
+// Writes host memory to a buffer, at once or when the stream runs.
 static void write_buffer(struct stream *stream, struct buffer *to,
                          const void *data, uint64_t bytes, int32_t *code) {
   if (*code != 0 || bytes == 0)
@@ -698,7 +694,7 @@ static void write_buffer(struct stream *stream, struct buffer *to,
   add_copy(stream, from, to, bytes);
 }
 
-/* Runs what was recorded, and waits. */
+// Runs what was recorded, and waits.
 static void run(struct stream *stream, int32_t *code) {
   if (*code != 0 || !check(code, device.EndCommandBuffer(stream->commands),
                            "vkEndCommandBuffer"))
@@ -715,7 +711,7 @@ static void run(struct stream *stream, int32_t *code) {
           "vkWaitForFences");
 }
 
-/* A buffer of one number, for a scalar argument. */
+// A buffer of one number, for a scalar argument.
 static VkDescriptorBufferInfo add_scalar(struct stream *stream, uint32_t bits,
                                          int32_t *code) {
   VkDescriptorBufferInfo info = {.range = sizeof bits};
@@ -742,7 +738,7 @@ static VkDescriptorSet add_set(struct stream *stream,
         realloc(stream->descriptor_pools, (stream->num_descriptor_pools + 1) *
                                               sizeof *stream->descriptor_pools);
     if (!pools) {
-      fail(code, CODE_MEMORY, "out of host memory");
+      fail(code, HEADOPT_GPU_OUT_OF_MEMORY, "out of host memory");
       return NULL;
     }
     stream->descriptor_pools = pools;
@@ -778,7 +774,7 @@ static VkDescriptorSet add_set(struct stream *stream,
   return set;
 }
 
-/*===- Programs -----------------------------------------------------------===*/
+//===- Programs -----------------------------------------------------------===//
 
 struct kernel {
   VkDescriptorSetLayout set_layout;
@@ -787,12 +783,12 @@ struct kernel {
   uint32_t num_args;
 };
 
-/* What `state` of a program points to. */
+// What `state` of a program points to.
 struct state {
   struct kernel *kernels;
   uint32_t num_kernels;
   struct buffer *buffers;
-  struct buffer **constants; /* by index */
+  struct buffer **constants; // by index
 };
 
 static void free_state(struct state *state) {
@@ -812,8 +808,8 @@ static void free_state(struct state *state) {
   free(state);
 }
 
-/* What the capabilities at the head of a SPIR-V module ask of the device; bits
-   as in `supports`. */
+// What the capabilities at the head of a SPIR-V module ask of the device; bits
+// as in `supports`.
 static uint32_t check_capabilities(const struct headopt_gpu_program *program,
                                    const uint32_t *words, size_t count,
                                    int32_t *code) {
@@ -832,7 +828,8 @@ static uint32_t check_capabilities(const struct headopt_gpu_program *program,
   enum { MAGIC = 0x07230203, HEADER_WORDS = 5, OP_CAPABILITY = 17 };
   uint32_t needs = 0;
   if (count < HEADER_WORDS || words[0] != MAGIC) {
-    fail(code, CODE_DRIVER, "%s: its program is no SPIR-V", program->name);
+    fail(code, HEADOPT_GPU_DRIVER_ERROR, "%s: its program is no SPIR-V",
+         program->name);
     return needs;
   }
   for (size_t i = HEADER_WORDS;
@@ -841,13 +838,14 @@ static uint32_t check_capabilities(const struct headopt_gpu_program *program,
       if (words[i + 1] == table[k].capability) {
         needs |= table[k].bit;
         if (!(device.supports & table[k].bit))
-          fail(code, CODE_NO_DEVICE, "%s needs %s, which %s does not have",
-               program->name, table[k].what, device.properties.deviceName);
+          fail(code, HEADOPT_GPU_NO_DEVICE,
+               "%s needs %s, which %s does not have", program->name,
+               table[k].what, device.properties.deviceName);
       }
   return needs;
 }
 
-/* Whether pipelines must ask for the program's size of sub-groups. */
+// Whether pipelines must ask for the program's size of sub-groups.
 static bool check_subgroups(const struct headopt_gpu_program *program,
                             uint32_t needs, int32_t *code) {
   if (!(needs & SUBGROUP_BASIC))
@@ -857,7 +855,7 @@ static bool check_subgroups(const struct headopt_gpu_program *program,
       size <= device.max_subgroup_size)
     return true;
   if (size != device.subgroup_size)
-    fail(code, CODE_NO_DEVICE,
+    fail(code, HEADOPT_GPU_NO_DEVICE,
          "%s is compiled for sub-groups of %u lanes, and those of %s have %u; "
          "compile it with --target=vulkan:%u",
          program->name, size, device.properties.deviceName,
@@ -873,7 +871,7 @@ static void load_kernel(const struct headopt_gpu_program *program,
   size_t num_args = strlen(source->args);
   if (source->threads > limits->maxComputeWorkGroupInvocations ||
       source->threads > limits->maxComputeWorkGroupSize[0]) {
-    fail(code, CODE_NO_DEVICE,
+    fail(code, HEADOPT_GPU_NO_DEVICE,
          "%s: kernel %s has blocks of %u threads, more than %s takes",
          program->name, source->name, source->threads,
          device.properties.deviceName);
@@ -881,7 +879,7 @@ static void load_kernel(const struct headopt_gpu_program *program,
   }
   if (num_args > MAX_ARGUMENTS ||
       num_args > limits->maxPerStageDescriptorStorageBuffers) {
-    fail(code, CODE_NO_DEVICE,
+    fail(code, HEADOPT_GPU_NO_DEVICE,
          "%s: kernel %s has %zu arguments, more than %s takes", program->name,
          source->name, num_args, device.properties.deviceName);
     return;
@@ -923,7 +921,7 @@ static void load_kernel(const struct headopt_gpu_program *program,
                 .module = module,
                 .pName = source->name},
       .layout = kernel->layout};
-  /* A kernel whose lanes work together has blocks of whole sub-groups. */
+  // A kernel whose lanes work together has blocks of whole sub-groups.
   if ((needs & SUBGROUP_BASIC) &&
       source->threads % program->subgroup_size == 0) {
     if (ask_size)
@@ -940,7 +938,7 @@ static void load_kernel(const struct headopt_gpu_program *program,
 
 static void load_kernels(const struct headopt_gpu_program *program,
                          struct state *state, int32_t *code) {
-  /* The driver wants aligned words. */
+  // The driver wants aligned words.
   size_t count = program->binary_bytes / sizeof(uint32_t);
   uint32_t *words = allocate_host(code, count, sizeof *words);
   state->kernels =
@@ -986,15 +984,16 @@ static void load_constants(const struct headopt_gpu_program *program,
   free_stream(stream);
 }
 
-/* The program's state, loaded if this is its first call. */
+// The program's state, loaded if this is its first call.
 static struct state *load(const struct headopt_gpu_program *program,
                           int32_t *code) {
-  if (program->version != 1) {
-    fail(code, CODE_DRIVER, "%s wants version %u of the runtime, this is 1",
-         program->name, program->version);
+  if (program->version != HEADOPT_GPU_VERSION) {
+    fail(code, HEADOPT_GPU_DRIVER_ERROR,
+         "%s wants version %u of the runtime, this is 1", program->name,
+         program->version);
     return NULL;
   }
-  pthread_mutex_lock(&lock);
+  headopt_runtime_lock();
   open_device(code);
   struct state *state = *code == 0 ? *program->state : NULL;
   if (*code == 0 && !state) {
@@ -1010,13 +1009,13 @@ static struct state *load(const struct headopt_gpu_program *program,
       *program->state = state;
     }
   }
-  pthread_mutex_unlock(&lock);
+  headopt_runtime_unlock();
   return state;
 }
 
-/*===- Calls --------------------------------------------------------------===*/
+//===- Calls --------------------------------------------------------------===//
 
-/* What a headopt_gpu_call holds, of begin or of stage. */
+// What a headopt_gpu_call holds, of begin or of stage.
 struct call {
   const struct headopt_gpu_program *program;
   struct state *state;
@@ -1033,9 +1032,10 @@ static struct call *get(struct headopt_gpu_call *call) {
   return (struct call *)call->opaque;
 }
 
-void headopt_gpu_begin(struct headopt_gpu_call *call,
-                       const struct headopt_gpu_program *program, void *stream,
-                       uint64_t scratch_bytes) {
+HEADOPT_RUNTIME void
+headopt_gpu_begin(struct headopt_gpu_call *call,
+                  const struct headopt_gpu_program *program, void *stream,
+                  uint64_t scratch_bytes) {
   struct call *c = get(call);
   memset(c, 0, sizeof *c);
   c->program = program;
@@ -1049,26 +1049,25 @@ void headopt_gpu_begin(struct headopt_gpu_call *call,
         make_buffer(&c->stream->buffers, PLACE_DEVICE, scratch_bytes, &c->code);
 }
 
-uint64_t headopt_gpu_scratch(struct headopt_gpu_call *call) {
+HEADOPT_RUNTIME uint64_t headopt_gpu_scratch(struct headopt_gpu_call *call) {
   struct call *c = get(call);
-  if (c->code == 0 && !c->scratch)
-    c->scratch = make_buffer(&c->stream->buffers, PLACE_DEVICE, 0, &c->code);
-  return c->scratch ? c->scratch->address : 0;
+  return c->code == 0 && c->scratch ? c->scratch->address : 0;
 }
 
-uint64_t headopt_gpu_constant(struct headopt_gpu_call *call, uint32_t index) {
+HEADOPT_RUNTIME uint64_t headopt_gpu_constant(struct headopt_gpu_call *call,
+                                              uint32_t index) {
   struct call *c = get(call);
   if (c->code != 0)
     return 0;
   if (index >= c->program->num_constants) {
-    fail(&c->code, CODE_DRIVER, "%s has no constant %u", c->program->name,
-         index);
+    fail(&c->code, HEADOPT_GPU_DRIVER_ERROR, "%s has no constant %u",
+         c->program->name, index);
     return 0;
   }
   return c->state->constants[index]->address;
 }
 
-/* What binds argument `index` of a kernel. */
+// What binds argument `index` of a kernel.
 static VkDescriptorBufferInfo
 find_argument(struct call *c, const struct headopt_gpu_kernel *kernel,
               uint32_t index, uint64_t value) {
@@ -1076,7 +1075,7 @@ find_argument(struct call *c, const struct headopt_gpu_kernel *kernel,
   const VkPhysicalDeviceLimits *limits = &device.properties.limits;
   if (kernel->args[index] != 'p') {
     if (kernel->args[index] == 'i' && value > INT32_MAX)
-      fail(&c->code, CODE_DRIVER,
+      fail(&c->code, HEADOPT_GPU_DRIVER_ERROR,
            "%s: argument %u of kernel %s is %llu, and indices have 32 bits; "
            "call the head with a smaller batch",
            c->program->name, index, kernel->name, (unsigned long long)value);
@@ -1086,7 +1085,7 @@ find_argument(struct call *c, const struct headopt_gpu_kernel *kernel,
   if (!buffer)
     buffer = find_buffer(c->state->buffers, value);
   if (!buffer) {
-    fail(&c->code, CODE_DRIVER,
+    fail(&c->code, HEADOPT_GPU_DRIVER_ERROR,
          "%s: argument %u of kernel %s is no address of this call",
          c->program->name, index, kernel->name);
     return info;
@@ -1097,28 +1096,29 @@ find_argument(struct call *c, const struct headopt_gpu_kernel *kernel,
   if (info.range > limits->maxStorageBufferRange)
     info.range = limits->maxStorageBufferRange;
   if (info.offset % limits->minStorageBufferOffsetAlignment != 0)
-    fail(&c->code, CODE_DRIVER,
+    fail(&c->code, HEADOPT_GPU_DRIVER_ERROR,
          "%s: argument %u of kernel %s must be aligned to %llu bytes",
          c->program->name, index, kernel->name,
          (unsigned long long)limits->minStorageBufferOffsetAlignment);
   return info;
 }
 
-void headopt_gpu_launch(struct headopt_gpu_call *call, uint32_t kernel,
-                        uint64_t blocks, const uint64_t *args) {
+HEADOPT_RUNTIME void headopt_gpu_launch(struct headopt_gpu_call *call,
+                                        uint32_t kernel, uint64_t blocks,
+                                        const uint64_t *args) {
   struct call *c = get(call);
   if (c->code != 0 || blocks == 0)
     return;
   if (kernel >= c->program->num_kernels) {
-    fail(&c->code, CODE_DRIVER, "%s has no kernel %u", c->program->name,
-         kernel);
+    fail(&c->code, HEADOPT_GPU_DRIVER_ERROR, "%s has no kernel %u",
+         c->program->name, kernel);
     return;
   }
   const struct headopt_gpu_kernel *source = &c->program->kernels[kernel];
   const struct kernel *k = &c->state->kernels[kernel];
   uint32_t limit = device.properties.limits.maxComputeWorkGroupCount[0];
   if (blocks > limit) {
-    fail(&c->code, CODE_DRIVER,
+    fail(&c->code, HEADOPT_GPU_DRIVER_ERROR,
          "%s: kernel %s wants %llu blocks, and %s runs at most %u; call the "
          "head with a smaller batch",
          c->program->name, source->name, (unsigned long long)blocks,
@@ -1150,7 +1150,7 @@ void headopt_gpu_launch(struct headopt_gpu_call *call, uint32_t kernel,
   add_barrier(c->stream);
 }
 
-int32_t headopt_gpu_end(struct headopt_gpu_call *call) {
+HEADOPT_RUNTIME int32_t headopt_gpu_end(struct headopt_gpu_call *call) {
   struct call *c = get(call);
   if (c->owns_stream) {
     run(c->stream, &c->code);
@@ -1161,10 +1161,10 @@ int32_t headopt_gpu_end(struct headopt_gpu_call *call) {
   return c->code;
 }
 
-void headopt_gpu_stage(struct headopt_gpu_call *call,
-                       const struct headopt_gpu_program *program,
-                       const void *input, uint64_t input_bytes,
-                       uint64_t output_bytes) {
+HEADOPT_RUNTIME void
+headopt_gpu_stage(struct headopt_gpu_call *call,
+                  const struct headopt_gpu_program *program, const void *input,
+                  uint64_t input_bytes, uint64_t output_bytes) {
   struct call *c = get(call);
   memset(c, 0, sizeof *c);
   c->program = program;
@@ -1181,29 +1181,32 @@ void headopt_gpu_stage(struct headopt_gpu_call *call,
     write_buffer(c->stream, c->input, input, input_bytes, &c->code);
 }
 
-uint64_t headopt_gpu_staged_input(struct headopt_gpu_call *call) {
+HEADOPT_RUNTIME uint64_t
+headopt_gpu_staged_input(struct headopt_gpu_call *call) {
   struct call *c = get(call);
   return c->code == 0 ? c->input->address : 0;
 }
 
-uint64_t headopt_gpu_staged_output(struct headopt_gpu_call *call) {
+HEADOPT_RUNTIME uint64_t
+headopt_gpu_staged_output(struct headopt_gpu_call *call) {
   struct call *c = get(call);
   return c->code == 0 ? c->output->address : 0;
 }
 
-void *headopt_gpu_staged_stream(struct headopt_gpu_call *call) {
+HEADOPT_RUNTIME void *headopt_gpu_staged_stream(struct headopt_gpu_call *call) {
   struct call *c = get(call);
   return c->code == 0 ? c->stream : NULL;
 }
 
-int32_t headopt_gpu_unstage(struct headopt_gpu_call *call, void *output,
-                            uint64_t output_bytes, int32_t code) {
+HEADOPT_RUNTIME int32_t headopt_gpu_unstage(struct headopt_gpu_call *call,
+                                            void *output, uint64_t output_bytes,
+                                            int32_t code) {
   struct call *c = get(call);
   if (code == 0 && c->code == 0) {
     struct buffer *from = c->output;
     if (output_bytes > from->bytes)
-      fail(&c->code, CODE_DRIVER, "%s: more output is read than was staged",
-           c->program->name);
+      fail(&c->code, HEADOPT_GPU_DRIVER_ERROR,
+           "%s: more output is read than was staged", c->program->name);
     if (!from->host && output_bytes != 0) {
       from = make_buffer(&c->stream->buffers, PLACE_DOWNLOAD, output_bytes,
                          &c->code);

@@ -1,12 +1,12 @@
-/*===- vulkan_api.h - The part of Vulkan that vulkan.c uses -------*- C -*-===*\
-|*
-|* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-|*
-|* Declared by hand from the Vulkan 1.3 specification, with its names, so that
-|* no Vulkan headers are needed to build. test/Unit/Runtime compares them with
-|* the real headers where those are installed. 64-bit hosts only.
-|*
-\*===----------------------------------------------------------------------===*/
+//===- vulkan_api.h - The part of Vulkan that vulkan.c uses -------*- C -*-===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// Declared by hand from the Vulkan 1.3 specification, with its names, so that
+// no Vulkan headers are needed to build. test/Unit/Runtime compares them with
+// the real headers where those are installed. 64-bit hosts only.
+//
+//===----------------------------------------------------------------------===//
 
 #ifndef HEADOPT_VULKAN_API_H
 #define HEADOPT_VULKAN_API_H
@@ -490,7 +490,7 @@ typedef struct VkMemoryBarrier {
 
 typedef void (*PFN_vkVoidFunction)(void);
 
-/* F(result, name, parameters): the functions, without their prefix vk. */
+// F(result, name, parameters): the functions, without their prefix vk.
 #define HEADOPT_VULKAN_INSTANCE_FUNCTIONS(F)                                   \
   F(void, DestroyInstance, (VkInstance, const void *))                         \
   F(VkResult, EnumeratePhysicalDevices,                                        \

@@ -24,14 +24,14 @@ step() {
   say "$name: $((ms / 1000)).$(printf '%03d' $((ms % 1000)) | cut -c1) s"
 }
 
-# The C++ files that belong to the project: those git tracks, or, where there is
-# no git (an unpacked archive), all but what was built.
+# The C and C++ files that belong to the project: those git tracks, or, where
+# there is no git (an unpacked archive), all but what was built.
 cxx_files() {
   if git -C "$ROOT" rev-parse --is-inside-work-tree >/dev/null 2>&1; then
-    git -C "$ROOT" ls-files -z -- '*.h' '*.cpp'
+    git -C "$ROOT" ls-files -z -- '*.h' '*.c' '*.cpp'
   else
     find . -name '.?*' -prune -o -name 'build*' -prune -o \
-      -type f \( -name '*.h' -o -name '*.cpp' \) -print0
+      -type f \( -name '*.h' -o -name '*.c' -o -name '*.cpp' \) -print0
   fi
 }
 

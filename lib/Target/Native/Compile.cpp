@@ -10,6 +10,7 @@
 #include "Symbols.h"
 #include "headopt/Support/TemporaryFolder.h"
 #include "headopt/Target/Native/SharedLibrary.h"
+#include "headopt/Target/Native/Target.h"
 #include "mlir/Dialect/OpenMP/OpenMPDialect.h"
 #include "mlir/Target/LLVMIR/Dialect/Builtin/BuiltinToLLVMIRTranslation.h"
 #include "mlir/Target/LLVMIR/Dialect/LLVMIR/LLVMToLLVMIRTranslation.h"
@@ -58,8 +59,11 @@ public:
 private:
   llvm::Error translateVariants();
   llvm::Error emit(StringRef path);
+  llvm::Error emitObjectFile(StringRef path);
   llvm::Error emitShared(StringRef path);
   llvm::Expected<Requirements> checkObject(StringRef path);
+  llvm::Error writeObjects(const TemporaryFolder &folder,
+                           std::vector<std::string> &paths);
   void measure();
 
   llvm::ArrayRef<NativeVariant> variants;
@@ -169,14 +173,65 @@ void Compiler::measure() {
 }
 
 llvm::Expected<Requirements> Compiler::checkObject(StringRef path) {
+  llvm::StringSet<> provided;
+  for (llvm::StringRef bytes : options.objects) {
+    auto other = llvm::object::ObjectFile::createObjectFile(
+        llvm::MemoryBufferRef(bytes, "runtime"));
+    if (!other)
+      return other.takeError();
+    if (llvm::Error failed = addDefinitions(**other, provided))
+      return failed;
+  }
   auto object = llvm::object::ObjectFile::createObjectFile(path);
   if (!object)
     return object.takeError();
   llvm::Expected<Requirements> requirements =
-      findRequirements(*object->getBinary());
-  if (requirements)
-    code.usesLibm = requirements->libm;
+      findRequirements(*object->getBinary(), provided);
+  if (!requirements)
+    return requirements.takeError();
+  code.usesLibm = requirements->libm;
+  requirements->libc |= !options.objects.empty();
   return requirements;
+}
+
+/// Writes the options' objects to files for the linker and adds their `paths`.
+llvm::Error Compiler::writeObjects(const TemporaryFolder &folder,
+                                   std::vector<std::string> &paths) {
+  for (llvm::StringRef bytes : options.objects) {
+    paths.push_back(
+        folder.getFile("runtime" + std::to_string(paths.size()) + ".o"));
+    if (llvm::Error failed = llvm::writeToOutput(
+            paths.back(), [&](llvm::raw_ostream &os) -> llvm::Error {
+              os << bytes;
+              return llvm::Error::success();
+            }))
+      return failed;
+  }
+  return llvm::Error::success();
+}
+
+llvm::Error Compiler::emitObjectFile(StringRef path) {
+  if (options.objects.empty()) {
+    if (llvm::Error error =
+            emitObject(*module, *machine, weights->getWeights(), path))
+      return error;
+    return reason.empty() ? checkObject(path).takeError()
+                          : llvm::Error::success();
+  }
+  llvm::Expected<TemporaryFolder> folder = TemporaryFolder::create();
+  if (!folder)
+    return folder.takeError();
+  std::vector<std::string> parts{folder->getFile(code.name + ".o")};
+  if (llvm::Error error =
+          emitObject(*module, *machine, weights->getWeights(), parts.front()))
+    return error;
+  if (!reason.empty())
+    return llvm::Error::success();
+  if (llvm::Error error = checkObject(parts.front()).takeError())
+    return error;
+  if (llvm::Error error = writeObjects(*folder, parts))
+    return error;
+  return joinObjects(parts, path, options.triple);
 }
 
 llvm::Error Compiler::emitShared(StringRef path) {
@@ -198,6 +253,8 @@ llvm::Error Compiler::emitShared(StringRef path) {
   link.libc = needs->libc;
   link.libm = needs->libm;
   link.openMP = needs->openMP;
+  if (llvm::Error error = writeObjects(*folder, link.objects))
+    return error;
   return linkSharedLibrary(object, path, link);
 }
 
@@ -208,11 +265,7 @@ llvm::Error Compiler::emit(StringRef path) {
   case NativeFormat::Assembly:
     return emitAssembly(*module, *machine, weights->getWeights(), path);
   case NativeFormat::Object:
-    if (llvm::Error error =
-            emitObject(*module, *machine, weights->getWeights(), path))
-      return error;
-    return reason.empty() ? checkObject(path).takeError()
-                          : llvm::Error::success();
+    return emitObjectFile(path);
   case NativeFormat::Shared:
     return emitShared(path);
   }
@@ -229,6 +282,10 @@ llvm::Expected<NativeCode> Compiler::run(StringRef path) {
         return error("a choice between processors is made among x86-64-v2, -v3 "
                      "and -v4 only, not for '%s'",
                      variant.cpu.c_str());
+  if (!options.objects.empty() && !isHost(options.triple))
+    return error("what the head brings along to run on a device is for this "
+                 "machine, not for %s; leave out the triple",
+                 options.triple.str().c_str());
   auto finish = [&](llvm::Error result) -> llvm::Error {
     if (reason.empty())
       return result;

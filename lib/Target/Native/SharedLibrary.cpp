@@ -8,9 +8,13 @@
 #include "headopt/Support/TemporaryFolder.h"
 #include "headopt/Target/Native/Target.h"
 #include "llvm/ADT/SmallVector.h"
+#include "llvm/ObjCopy/ConfigManager.h"
+#include "llvm/ObjCopy/ObjCopy.h"
+#include "llvm/Object/ELFObjectFile.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/Program.h"
+#include "llvm/Support/raw_ostream.h"
 #include <vector>
 
 using namespace llvm;
@@ -21,6 +25,9 @@ static Error error(const Twine &what) {
                            what.str().c_str());
 }
 
+/// What works without a linker.
+static constexpr StringLiteral kOrObject = "; --emit=obj needs no linker";
+
 /// The first line of what a program said, without its end.
 static std::string readFirstLine(StringRef path) {
   ErrorOr<std::unique_ptr<MemoryBuffer>> buffer = MemoryBuffer::getFile(path);
@@ -29,7 +36,8 @@ static std::string readFirstLine(StringRef path) {
   return (*buffer)->getBuffer().trim().split('\n').first.trim().str();
 }
 
-static Error run(ArrayRef<std::string> command) {
+/// `hint` is what else to do when it fails.
+static Error run(ArrayRef<std::string> command, StringRef hint = "") {
   Expected<TemporaryFolder> folder = TemporaryFolder::create();
   if (!folder)
     return folder.takeError();
@@ -45,8 +53,7 @@ static Error run(ArrayRef<std::string> command) {
   std::string line = readFirstLine(said);
   if (line.empty())
     line = reason.empty() ? "exit status " + std::to_string(status) : reason;
-  return error(command.front() + " could not link the head: " + line +
-               "; --emit=obj needs no linker");
+  return error(command.front() + " could not link the head: " + line + hint);
 }
 
 static std::string findFile(ArrayRef<std::string> folders, StringRef name) {
@@ -88,6 +95,30 @@ static Error addLibraries(std::vector<std::string> &command,
   return Error::success();
 }
 
+/// The C compiler for `triple`, as it is called.
+static std::string getCompiler(const Triple &triple) {
+  return isHost(triple) ? "cc"
+                        : (triple.getArchName() + "-linux-gnu-gcc").str();
+}
+
+/// Path of ld.lld, or nothing.
+static std::optional<std::string> findLld() {
+  for (const char *name : {"ld.lld", "ld.lld-22"})
+    if (ErrorOr<std::string> lld = sys::findProgramByName(name))
+      return *lld;
+  return std::nullopt;
+}
+
+static Error noLinker(const Triple &triple, StringRef use, StringRef hint) {
+  return error("there is neither " + getCompiler(triple) +
+               " nor ld.lld on PATH to link " + use +
+               "; install one (Debian: apt-get install " +
+               (isHost(triple)
+                    ? "gcc"
+                    : "gcc-" + triple.getArchName().str() + "-linux-gnu") +
+               ")" + hint);
+}
+
 Error headopt::linkSharedLibrary(StringRef object, StringRef output,
                                  const LinkOptions &options) {
   // Resolved when loaded, nothing undefined, nothing both writable and
@@ -106,44 +137,84 @@ Error headopt::linkSharedLibrary(StringRef object, StringRef output,
   if (!options.soname.empty())
     flags.push_back("-soname=" + options.soname);
 
-  std::string compiler =
-      isHost(options.triple)
-          ? "cc"
-          : (options.triple.getArchName() + "-linux-gnu-gcc").str();
   std::vector<std::string> command;
-  if (ErrorOr<std::string> cc = sys::findProgramByName(compiler)) {
+  if (ErrorOr<std::string> cc =
+          sys::findProgramByName(getCompiler(options.triple))) {
     command = {*cc, "-shared", "-nostdlib"};
     for (const std::string &flag : flags) {
       command.emplace_back("-Xlinker");
       command.push_back(flag);
     }
     command.insert(command.end(), {"-o", output.str(), object.str()});
+    command.insert(command.end(), options.objects.begin(),
+                   options.objects.end());
     if (options.openMP)
       command.emplace_back("-l:libomp.so.5");
     if (options.libm)
       command.emplace_back("-lm");
     if (options.libc)
       command.emplace_back("-lc");
-    return run(command);
+    return run(command, kOrObject);
   }
 
-  for (const char *name : {"ld.lld", "ld.lld-22"}) {
-    ErrorOr<std::string> lld = sys::findProgramByName(name);
-    if (!lld)
-      continue;
+  if (std::optional<std::string> lld = findLld()) {
     command = {*lld, "-shared"};
     command.insert(command.end(), flags.begin(), flags.end());
     command.insert(command.end(), {"-o", output.str(), object.str()});
+    command.insert(command.end(), options.objects.begin(),
+                   options.objects.end());
     if (Error missing = addLibraries(command, options))
       return missing;
-    return run(command);
+    return run(command, kOrObject);
   }
-  return error(
-      "there is neither " + Twine(compiler) +
-      " nor ld.lld on PATH to link a shared library; install one "
-      "(Debian: apt-get install " +
-      (isHost(options.triple)
-           ? "gcc"
-           : "gcc-" + options.triple.getArchName().str() + "-linux-gnu") +
-      "), or use --emit=obj");
+  return noLinker(options.triple, "a shared library", ", or use --emit=obj");
+}
+
+/// Makes the hidden symbols of the object file `path` local. A linker does that
+/// in what it finishes only.
+static Error localizeHidden(StringRef path) {
+  ErrorOr<std::unique_ptr<MemoryBuffer>> buffer = MemoryBuffer::getFile(
+      path, /*IsText=*/false, /*RequiresNullTerminator=*/false);
+  if (!buffer)
+    return error("cannot read '" + path + "': " + buffer.getError().message());
+  Expected<std::unique_ptr<object::ObjectFile>> object =
+      object::ObjectFile::createObjectFile(**buffer);
+  if (!object)
+    return object.takeError();
+  objcopy::ConfigManager config;
+  config.ELF.LocalizeHidden = true;
+  // Beside the file that is still being read.
+  std::string changed = path.str() + ".local";
+  std::error_code ec;
+  {
+    raw_fd_ostream os(changed, ec);
+    if (ec)
+      return error("cannot write '" + changed + "': " + ec.message());
+    if (Error failed = objcopy::executeObjcopyOnBinary(config, **object, os))
+      return failed;
+    os.close();
+    ec = os.error();
+    os.clear_error();
+  }
+  if (!ec)
+    ec = sys::fs::rename(changed, path);
+  if (ec)
+    return error("cannot write '" + path + "': " + ec.message());
+  return Error::success();
+}
+
+Error headopt::joinObjects(ArrayRef<std::string> objects, StringRef output,
+                           const Triple &triple) {
+  std::vector<std::string> command;
+  if (ErrorOr<std::string> cc = sys::findProgramByName(getCompiler(triple)))
+    command = {*cc, "-r", "-nostdlib"};
+  else if (std::optional<std::string> lld = findLld())
+    command = {*lld, "-r"};
+  else
+    return noLinker(triple, "the runtime to the head", "");
+  command.insert(command.end(), {"-o", output.str()});
+  command.insert(command.end(), objects.begin(), objects.end());
+  if (Error failed = run(command))
+    return failed;
+  return localizeHidden(output);
 }

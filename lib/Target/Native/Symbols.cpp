@@ -47,8 +47,26 @@ bool headopt::isLibraryFunction(StringRef name) {
   return isOfLibc(name) || isOfLibm(name) || isOfOpenMP(name);
 }
 
+Error headopt::addDefinitions(const object::ObjectFile &object,
+                              StringSet<> &names) {
+  for (const object::SymbolRef &symbol : object.symbols()) {
+    Expected<uint32_t> flags = symbol.getFlags();
+    if (!flags)
+      return flags.takeError();
+    if ((*flags & object::SymbolRef::SF_Undefined) ||
+        !(*flags & object::SymbolRef::SF_Global))
+      continue;
+    Expected<StringRef> name = symbol.getName();
+    if (!name)
+      return name.takeError();
+    names.insert(*name);
+  }
+  return Error::success();
+}
+
 Expected<Requirements>
-headopt::findRequirements(const object::ObjectFile &object) {
+headopt::findRequirements(const object::ObjectFile &object,
+                          const StringSet<> &provided) {
   Requirements requirements;
   for (const object::SymbolRef &symbol : object.symbols()) {
     Expected<uint32_t> flags = symbol.getFlags();
@@ -59,7 +77,7 @@ headopt::findRequirements(const object::ObjectFile &object) {
     Expected<StringRef> name = symbol.getName();
     if (!name)
       return name.takeError();
-    if (name->empty() || isOfLinker(*name))
+    if (name->empty() || isOfLinker(*name) || provided.contains(*name))
       continue;
     if (isOfLibc(*name))
       requirements.libc = true;

@@ -8,6 +8,7 @@
 #define HEADOPT_LIB_TARGET_NATIVE_SYMBOLS_H
 
 #include "llvm/ADT/StringRef.h"
+#include "llvm/ADT/StringSet.h"
 #include "llvm/Object/ObjectFile.h"
 #include "llvm/Support/Error.h"
 
@@ -21,10 +22,15 @@ struct Requirements {
   bool openMP = false;
 };
 
-/// The libraries that have what `object` leaves undefined. Fails for a symbol
-/// that is in none of them.
+/// Adds what `object` defines for others to `names`.
+llvm::Error addDefinitions(const llvm::object::ObjectFile &object,
+                           llvm::StringSet<> &names);
+
+/// The libraries that have what `object` leaves undefined and is not `provided`
+/// otherwise. Fails for a symbol that is in none of them.
 llvm::Expected<Requirements>
-findRequirements(const llvm::object::ObjectFile &object);
+findRequirements(const llvm::object::ObjectFile &object,
+                 const llvm::StringSet<> &provided);
 
 /// Whether one of these libraries has a function called `name`.
 bool isLibraryFunction(llvm::StringRef name);

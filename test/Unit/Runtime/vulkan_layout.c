@@ -1,11 +1,11 @@
-/*===- vulkan_layout.c - Sizes, offsets and values of Vulkan's types ------===*\
-|*
-|* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-|*
-|* Compiled twice: with runtime/vulkan_api.h, and, with VULKAN_HEADERS defined,
-|* with the real headers. VulkanApiTest.cpp compares the two lists.
-|*
-\*===----------------------------------------------------------------------===*/
+//===- vulkan_layout.c - Sizes, offsets and values of Vulkan's types ------===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// Compiled twice: with runtime/vulkan_api.h, and, with VULKAN_HEADERS defined,
+// with the real headers. VulkanApiTest.cpp compares the two lists.
+//
+//===----------------------------------------------------------------------===//
 
 #include "vulkan_layout.h"
 

@@ -1,8 +1,8 @@
-/*===- vulkan_layout.h - Sizes, offsets and values of Vulkan's types ------===*\
-|*
-|* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-|*
-\*===----------------------------------------------------------------------===*/
+//===- vulkan_layout.h - Sizes, offsets and values of Vulkan's types ------===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
 
 #ifndef VULKAN_LAYOUT_H
 #define VULKAN_LAYOUT_H
@@ -19,7 +19,7 @@ struct layout_entry {
   int64_t value;
 };
 
-/* Each ends with an entry without a name. */
+// Each ends with an entry without a name.
 extern const struct layout_entry own_layout[];
 extern const struct layout_entry real_layout[];
 

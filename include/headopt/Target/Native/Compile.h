@@ -40,6 +40,10 @@ struct NativeOptions {
   NativeFormat format = NativeFormat::Object;
   /// Name of a shared library by which programs that link it ask for it.
   std::string soname;
+  /// Bytes of object files that become part of the object or shared library,
+  /// and whose functions the head calls. They are for this machine, and need
+  /// the C library.
+  std::vector<llvm::StringRef> objects;
 };
 
 /// What a user of the code has to know.
@@ -67,7 +71,7 @@ void registerNativeTranslations(mlir::DialectRegistry &registry);
 /// `path` on failure is of no use.
 ///
 /// Fails when the code would need a function of another library than libc, libm
-/// and OpenMP's runtime.
+/// and OpenMP's runtime, and of no object among the options.
 llvm::Expected<NativeCode> compileNative(llvm::ArrayRef<NativeVariant> variants,
                                          const NativeOptions &options,
                                          llvm::StringRef path);
