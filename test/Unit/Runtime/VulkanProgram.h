@@ -29,6 +29,9 @@ public:
   /// spirv-val says of the module.
   explicit VulkanProgram(std::string kernels,
                          unsigned subgroupSize = getSubgroupSize());
+  VulkanProgram(const VulkanProgram &) = delete;
+  VulkanProgram &operator=(const VulkanProgram &) = delete;
+  ~VulkanProgram();
 
   bool isValid() const { return !binary.empty(); }
 

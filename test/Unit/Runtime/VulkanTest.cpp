@@ -9,6 +9,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "VulkanFailures.h"
 #include "VulkanProgram.h"
 #include <cmath>
 #include <cstdio>
@@ -71,6 +72,11 @@ struct VulkanTest : testing::Test {
   /// Skips where there is no Vulkan; a device that cannot run this kernel is
   /// none either.
   void SetUp() override {
+    GTEST_FLAG_SET(death_test_style, "threadsafe");
+    // The device is opened once in a process, and not here in one that is to
+    // see how that fails.
+    if (testing::internal::InDeathTestChild())
+      return;
     VulkanProgram nothing(R"mlir(
       gpu.func @nothing(%x: memref<?xf32>) kernel
           attributes {known_block_size = array<i32: 1, 1, 1>} { gpu.return }
@@ -894,17 +900,47 @@ void beginInvalid(const char *variable, const char *value) {
   std::exit(code);
 }
 
-/// The device is chosen once in a process, so that these need others.
-TEST(VulkanDeviceTest, IsNotThere) {
-  GTEST_FLAG_SET(death_test_style, "threadsafe");
+TEST_F(VulkanTest, NoDevice) {
   EXPECT_EXIT(beginInvalid("HEADOPT_VULKAN_DEVICE", "nonsense"),
               testing::ExitedWithCode(2),
-              "HEADOPT_VULKAN_DEVICE=nonsense is none of|no Vulkan");
+              "^HEADOPT_VULKAN_DEVICE=nonsense is none of the Vulkan 1.1 "
+              "devices: 0 ");
   EXPECT_EXIT(beginInvalid("HEADOPT_VULKAN_DEVICE", "77"),
               testing::ExitedWithCode(2),
-              "HEADOPT_VULKAN_DEVICE=77 is none of|no Vulkan");
+              "^HEADOPT_VULKAN_DEVICE=77 is none of");
   EXPECT_EXIT(beginInvalid("VK_ICD_FILENAMES", "/nonexistent"),
-              testing::ExitedWithCode(2), "no Vulkan");
+              testing::ExitedWithCode(2), "^no Vulkan d");
+}
+
+/// What a process of its own says in which a function always fails.
+void callWithFailure(const std::string &function, int result) {
+  VulkanProgram program(kTwoKernels);
+  std::vector<float> weights(64, 2.0f), x(64, 1.0f), y(64, -1.0f);
+  program.addConstant(weights);
+  failVulkan(function, result);
+  int32_t code = runTwoKernels(program, x, y);
+  // Once more, with what the first call left.
+  int32_t again = runTwoKernels(program, x, y);
+  std::fprintf(stderr, "%s|%s", headopt_gpu_error(),
+               code == again && y == std::vector<float>(64, -1.0f) ? "as before"
+                                                                   : "other");
+  std::exit(code);
+}
+
+TEST_F(VulkanTest, EveryFunctionFails) {
+  std::vector<std::string> functions = getFallibleFunctions();
+  EXPECT_GT(functions.size(), 20u);
+  constexpr int kOutOfDeviceMemory = -2, kDeviceLost = -4;
+  for (const std::string &function : functions) {
+    SCOPED_TRACE(function);
+    EXPECT_EXIT(callWithFailure(function, kOutOfDeviceMemory),
+                testing::ExitedWithCode(4),
+                "^" + function +
+                    ": VK_ERROR_OUT_OF_DEVICE_MEMORY .-2.[|]as before");
+  }
+  EXPECT_EXIT(callWithFailure("vkQueueSubmit", kDeviceLost),
+              testing::ExitedWithCode(3),
+              "^vkQueueSubmit: VK_ERROR_DEVICE_LOST .-4.[|]as before");
 }
 
 } // namespace
