@@ -96,8 +96,8 @@ VulkanProgram::VulkanProgram(std::string text, unsigned subgroupSize) {
 VulkanProgram::~VulkanProgram() {
   // What a program has loaded stays for the whole process; where it is must not
   // be forgotten, or it would be a leak.
-  static std::vector<void *> loaded;
-  loaded.push_back(state);
+  static auto *loaded = new std::vector<void *>;
+  loaded->push_back(state);
 }
 
 void VulkanProgram::addConstant(const void *data, size_t bytes) {
