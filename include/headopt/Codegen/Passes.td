@@ -235,8 +235,9 @@ def PrepareKernels : Pass<"prepare-kernels", "::mlir::gpu::GPUModuleOp"> {
     * Both call the vendor's library for functions that the chip has an
       instruction for. So `math.sqrt`, `absf`, `floor`, `ceil`, `trunc`,
       `roundeven` and `fma` become calls of LLVM's intrinsics.
-    * With `rocm`, `gpu.grid_dim` is read from what the runtime passes to every
-      kernel, and not through a function of AMD's library.
+    * With `rocm`, `gpu.grid_dim` is read from the packet that started the kernel,
+      and not through a function of AMD's library; the size of blocks must be
+      known (`known_block_size`).
 
     ```mlir
     gpu.func @k(%x: memref<?xf32>, %i: index) kernel {

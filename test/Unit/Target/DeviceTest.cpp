@@ -302,7 +302,7 @@ TEST_F(DeviceCompileTest, lldLinksCodeObjects) {
     EXPECT_EQ(header.e_machine, llvm::ELF::EM_AMDGPU);
     EXPECT_EQ(header.e_type, llvm::ELF::ET_DYN);
     EXPECT_EQ(header.e_ident[llvm::ELF::EI_ABIVERSION],
-              llvm::ELF::ELFABIVERSION_AMDGPU_HSA_V5);
+              llvm::ELF::ELFABIVERSION_AMDGPU_HSA_V4);
   }
 }
 
