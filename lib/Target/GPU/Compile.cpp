@@ -107,6 +107,11 @@ llvm::Error Compiler::translate(gpu::GPUModuleOp kernels) {
   code->setTargetTriple(machine->getTargetTriple());
   code->setDataLayout(machine->createDataLayout());
   describeFunctions(*code, *machine);
+  // Passes count on the alignment that LLVM prefers for shared memory, 16 for
+  // arrays, while NVPTX would write that of an element and load four at once.
+  for (llvm::GlobalVariable &global : code->globals())
+    if (!global.getAlign())
+      global.setAlignment(code->getDataLayout().getPreferredAlign(&global));
   // Version 4 is what ROCm from 4.1 on loads, and lld from 13 on links (that of
   // Debian 12, 14, does not know version 5). Kernels use nothing that differs.
   if (target.kind == DeviceKind::ROCm)

@@ -31,11 +31,12 @@
 // CHECK:     st.global.b32
 
 // CHECK:     .entry block(
-// CHECK:     .shared .align 4 .b8 [[SHARED:.*]][32];
+// Loads of shared memory may be joined, so it is aligned for them.
+// CHECK:     .shared .align 16 .b8 [[SHARED:.*]][32];
 // CHECK:     shfl.sync.bfly.b32 {{.*}}, 16, 31, -1;
 // CHECK:     st.shared.b32
 // CHECK:     bar.sync 0;
-// CHECK:     ld.shared
+// CHECK:     ld.shared.v4.b32
 // CHECK:     div.rn.f32
 
 // CHECK:     .entry columns(
