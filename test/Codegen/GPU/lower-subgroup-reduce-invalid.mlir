@@ -10,8 +10,8 @@
 
 gpu.module @kernels {
   gpu.func @large(%x: f32) -> f32 {
-    // AMD: error: 'gpu.subgroup_reduce' op cannot be lowered for sub-groups of 32 of gfx1100
-    // expected-error @+1 {{cannot be lowered for sub-groups of 32}}
+    // AMD: error: 'gpu.subgroup_reduce' op cannot be lowered for sub-groups of 32 lanes of gfx1100
+    // expected-error @+1 {{'gpu.subgroup_reduce' op cannot be lowered for sub-groups of 32 lanes}}
     %s = gpu.subgroup_reduce add %x cluster(size = 64) : (f32) -> f32
     gpu.return %s : f32
   }
@@ -22,8 +22,19 @@ gpu.module @kernels {
 gpu.module @kernels {
   gpu.func @huge(%x: i128) -> i128 {
     // AMD: error: 'gpu.subgroup_reduce' op cannot be lowered
-    // expected-error @+1 {{cannot be lowered for sub-groups of 32}}
+    // expected-error @+1 {{'gpu.subgroup_reduce' op cannot be lowered for sub-groups of 32 lanes}}
     %s = gpu.subgroup_reduce add %x : (i128) -> i128
     gpu.return %s : i128
+  }
+}
+
+// -----
+
+gpu.module @kernels {
+  gpu.func @wide(%x: vector<4xf32>) -> vector<4xf32> {
+    // AMD: error: 'gpu.subgroup_reduce' op cannot be lowered
+    // expected-error @+1 {{'gpu.subgroup_reduce' op cannot be lowered for sub-groups of 32 lanes}}
+    %s = gpu.subgroup_reduce add %x : (vector<4xf32>) -> vector<4xf32>
+    gpu.return %s : vector<4xf32>
   }
 }

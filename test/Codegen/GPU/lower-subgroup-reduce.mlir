@@ -7,7 +7,7 @@
 
 gpu.module @kernels {
   // CHECK-LABEL: gpu.func @all(
-  // CHECK-SAME:    %[[X:.*]]: f32
+  // CHECK-SAME:    %[[X:[a-z0-9]*]]: f32
   // CHECK-DAG:     %[[C1:.*]] = arith.constant 1 : i32
   // CHECK-DAG:     %[[S:.*]] = arith.constant 32 : i32
   // CHECK:         %[[Y:.*]], %{{.*}} = gpu.shuffle xor %[[X]], %[[C1]], %[[S]] : f32
@@ -88,7 +88,7 @@ gpu.module @kernels {
   }
 
   // CHECK-LABEL:    gpu.func @vector(
-  // CHECK-COUNT-10: gpu.shuffle xor {{.*}} : f32
+  // CHECK-COUNT-10: gpu.shuffle xor {{.*}} : i32
   // CHECK-NOT:      gpu.shuffle
   // CHECK:          gpu.return
   gpu.func @vector(%x: vector<2xf32>) -> vector<2xf32> {

@@ -19,7 +19,7 @@
 // ROCDL-COUNT-3: rocdl.update.dpp
 // ROCDL:         llvm.func @block
 // ROCDL:         rocdl.ds_swizzle
-// ROCDL:         rocdl.s.barrier
+// ROCDL:         rocdl.barrier
 // BOTH-NOT:      unrealized_conversion_cast
 // BOTH-NOT:      gpu.func
 // GFX11:         llvm.func @block

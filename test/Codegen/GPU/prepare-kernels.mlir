@@ -5,8 +5,8 @@
 
 gpu.module @kernels {
   // CHECK-LABEL: gpu.func @kernel(
-  // CHECK-SAME:    %[[X:.*]]: memref<1099511627776xf32, #gpu.address_space<global>>, %[[I:.*]]: index,
-  // CHECK-SAME:    %[[Y:.*]]: memref<8xvector<4xf32>, #gpu.address_space<global>> {llvm.noalias})
+  // CHECK-SAME:    %[[X:[a-z0-9]*]]: memref<1099511627776xf32, #gpu.address_space<global>>, %[[I:[a-z0-9]*]]: index,
+  // CHECK-SAME:    %[[Y:[a-z0-9]*]]: memref<8xvector<4xf32>, #gpu.address_space<global>> {llvm.noalias})
   gpu.func @kernel(%x: memref<?xf32>, %i: index, %y: memref<8xvector<4xf32>> {llvm.noalias})
       kernel attributes {known_block_size = array<i32: 128, 1, 1>} {
     // CHECK: %[[A:.*]] = memref.load %[[X]][%[[I]]] : memref<1099511627776xf32, #gpu.address_space<global>>
@@ -42,7 +42,7 @@ gpu.module @kernels {
 
   // Other users than loads and stores see the buffer as before.
   // CHECK-LABEL: gpu.func @other(
-  // CHECK-SAME:    %[[X:.*]]: memref<1099511627776xf32, #gpu.address_space<global>>
+  // CHECK-SAME:    %[[X:[a-z0-9]*]]: memref<1099511627776xf32, #gpu.address_space<global>>
   // CHECK:         %[[P:.*]] = memref.memory_space_cast %[[X]] : {{.*}} to memref<1099511627776xf32>
   // CHECK:         %[[U:.*]] = memref.cast %[[P]] : {{.*}} to memref<?xf32>
   // CHECK:         arith.select %{{.*}}, %[[U]],
@@ -56,11 +56,10 @@ gpu.module @kernels {
   // CHECK-LABEL: gpu.func @grid(
   // CHECK:         gpu.grid_dim x
   // ROCM-LABEL:  gpu.func @grid(
-  // ROCM-DAG:      %[[BLOCK:.*]] = arith.constant 128 : i32
   // ROCM:          %[[PACKET:.*]] = llvm.call_intrinsic "llvm.amdgcn.dispatch.ptr"() : () -> !llvm.ptr<4>
   // ROCM:          %[[PLACE:.*]] = llvm.getelementptr %[[PACKET]][3] : (!llvm.ptr<4>) -> !llvm.ptr<4>, i32
   // ROCM:          %[[THREADS:.*]] = llvm.load %[[PLACE]] invariant {{.*}} : !llvm.ptr<4> -> i32
-  // ROCM:          %[[BLOCKS:.*]] = arith.divui %[[THREADS]], %{{.*}} : i32
+  // ROCM:          %[[BLOCKS:.*]] = arith.divui %[[THREADS]], %c128_i32 : i32
   // ROCM:          arith.index_castui %[[BLOCKS]] : i32 to index
   // ROCM-NOT:      gpu.grid_dim
   gpu.func @grid(%x: memref<?xindex>) kernel attributes {known_block_size = array<i32: 128, 1, 1>} {

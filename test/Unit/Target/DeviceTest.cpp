@@ -166,7 +166,7 @@ TEST_F(DeviceCompileTest, passesOnWhatPassesReport) {
     memref.store %s, %x[%i] : memref<?xf32>)mlir");
   for (const char *device : {"cuda", "rocm:gfx1100"})
     EXPECT_TRUE(holds(errorFor(kernel, device),
-                      "cannot be lowered for sub-groups of 32"))
+                      "cannot be lowered for sub-groups of 32 lanes"))
         << errorFor(kernel, device);
   EXPECT_EQ(errorFor(kernel, "rocm:gfx90a"), "no error");
 }
