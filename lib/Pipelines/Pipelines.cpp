@@ -233,5 +233,6 @@ void headopt::registerHeadOptPipelines() {
         buildBatchPipeline(pm, batch);
         buildCPUPipeline(pm, options);
       });
+  registerDevicePipelines();
   registerSPIRVPipeline();
 }

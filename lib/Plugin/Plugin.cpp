@@ -10,6 +10,7 @@
 #include "headopt/Codegen/Passes.h"
 #include "headopt/Conversion/Passes.h"
 #include "headopt/Dialect/ONNX/IR/ONNX.h"
+#include "headopt/Pipelines/GPU.h"
 #include "headopt/Pipelines/Pipelines.h"
 #include "headopt/Target/ONNX/Import.h"
 #include "headopt/Transforms/Passes.h"
@@ -33,6 +34,7 @@ mlirGetDialectPluginInfo() {
             registry->insert<headopt::onnx::ONNXDialect>();
             headopt::registerONNXSchemas(*registry);
             headopt::registerLoweringDialects(*registry);
+            headopt::registerDeviceDialects(*registry);
             registerPasses();
           }};
 }

@@ -12,6 +12,7 @@
 #include "headopt/Analysis/HeadReport.h"
 #include "headopt/Analysis/HeadVerifier.h"
 #include "headopt/Conversion/Passes.h"
+#include "headopt/Pipelines/GPU.h"
 #include "headopt/Pipelines/Pipelines.h"
 #include "headopt/Support/OutputFile.h"
 #include "headopt/Target/ONNX/Export.h"
@@ -627,6 +628,7 @@ int main(int argc, char **argv) {
   registry.insert<onnx::ONNXDialect>();
   registerONNXSchemas(registry);
   registerLoweringDialects(registry);
+  registerDeviceDialects(registry);
   registerNativeTranslations(registry);
   registerTransformsPasses();
   registerHeadOptCodegenPasses();

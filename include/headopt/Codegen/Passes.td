@@ -189,6 +189,80 @@ def MoveBF16 : Pass<"move-bf16", "::mlir::ModuleOp"> {
   let dependentDialects = ["::mlir::LLVM::LLVMDialect"];
 }
 
+def LowerSubgroupReduce
+    : Pass<"lower-subgroup-reduce", "::mlir::gpu::GPUModuleOp"> {
+  let summary = "Write reductions over a sub-group as shuffles, or as DPP";
+  let description = [{
+    `gpu.subgroup_reduce`, over a whole sub-group or over clusters of its lanes,
+    becomes a butterfly of shuffles. For a chip of AMD's it becomes operations on
+    lanes that are moved within registers (DPP) where the chip has them, and
+    shuffles elsewhere. Types other than of 32 bits are widened, packed or split
+    on the way, and 64-bit shuffles become two. Every lane gets the same result,
+    bit by bit.
+
+    ```mlir
+    %s = gpu.subgroup_reduce add %x cluster(size = 2) : (f32) -> f32
+    ```
+    becomes, with `subgroup-size=32`,
+    ```mlir
+    %y, %valid = gpu.shuffle xor %x, %c1_i32, %c32_i32 : f32
+    %s = arith.addf %x, %y : f32
+    ```
+    A reduction that cannot be written so, such as over a cluster larger than
+    the sub-group, is an error.
+  }];
+  let dependentDialects = [
+    "::mlir::amdgpu::AMDGPUDialect", "::mlir::arith::ArithDialect",
+    "::mlir::gpu::GPUDialect", "::mlir::ROCDL::ROCDLDialect",
+    "::mlir::vector::VectorDialect"];
+  let options = [
+    Option<"subgroupSize", "subgroup-size", "unsigned", /*default=*/"32",
+           "Lanes of a sub-group">,
+    Option<"chip", "chip", "std::string", /*default=*/"",
+           "A chip of AMD's, such as gfx90a; without one, all is shuffles">,
+  ];
+}
+
+def PrepareKernels : Pass<"prepare-kernels", "::mlir::gpu::GPUModuleOp"> {
+  let summary = "Write kernels so that upstream's conversions need no library";
+  let description = [{
+    What `convert-gpu-to-nvvm` and `convert-gpu-to-rocdl` do not take as kernels
+    have it:
+
+    * Buffers become bare pointers only when their type says how long they are,
+      and nothing says yet that they are in the device's memory. So a kernel's
+      argument `memref<?xf32>` becomes
+      `memref<1099511627776xf32, #gpu.address_space<global>>`; nothing reads that
+      length.
+    * Both call the vendor's library for functions that the chip has an
+      instruction for. So `math.sqrt`, `absf`, `floor`, `ceil`, `trunc`,
+      `roundeven` and `fma` become calls of LLVM's intrinsics.
+    * With `rocm`, `gpu.grid_dim` is read from the packet that started the kernel,
+      and not through a function of AMD's library; the size of blocks must be
+      known (`known_block_size`).
+
+    ```mlir
+    gpu.func @k(%x: memref<?xf32>, %i: index) kernel {
+      %a = memref.load %x[%i] : memref<?xf32>
+      %b = math.sqrt %a : f32
+    ```
+    becomes
+    ```mlir
+    gpu.func @k(%x: memref<1099511627776xf32, #gpu.address_space<global>>, %i: index) kernel {
+      %a = memref.load %x[%i] : memref<1099511627776xf32, #gpu.address_space<global>>
+      %b = llvm.call_intrinsic "llvm.sqrt"(%a) : (f32) -> f32
+    ```
+    A kernel with a buffer of another rank or layout is an error.
+  }];
+  let dependentDialects = [
+    "::mlir::arith::ArithDialect", "::mlir::gpu::GPUDialect",
+    "::mlir::LLVM::LLVMDialect", "::mlir::memref::MemRefDialect"];
+  let options = [
+    Option<"rocm", "rocm", "bool", /*default=*/"false",
+           "The kernels are for AMD's chips">,
+  ];
+}
+
 def PlaceScratch : Pass<"place-scratch", "::mlir::ModuleOp"> {
   let summary = "Put buffers of static size into one global, or on the stack";
   let description = [{

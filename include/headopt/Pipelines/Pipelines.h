@@ -67,7 +67,7 @@ lowerHeadToLLVM(mlir::ModuleOp module, llvm::ArrayRef<VectorUnit> units,
                 const SpecializeBatchOptions &batch);
 
 /// Registers `lower-head-to-linalg` and `lower-head-to-llvm-cpu`, which is the
-/// batch pipeline and then the CPU pipeline.
+/// batch pipeline and then the CPU pipeline, and those of GPU.h.
 void registerHeadOptPipelines();
 
 /// Adds the dialects that the passes read or write, with what bufferization

@@ -23,7 +23,9 @@ llvm::Expected<std::string> headopt::compileSPIRV(ModuleOp module,
 
   std::string reason;
   ScopedDiagnosticHandler keepFirst(module.getContext(), [&](Diagnostic &d) {
-    if (d.getSeverity() == DiagnosticSeverity::Error && reason.empty())
+    if (d.getSeverity() != DiagnosticSeverity::Error)
+      return failure();
+    if (reason.empty())
       reason = d.str();
     return success();
   });

@@ -9,15 +9,13 @@
 #include "Stages.h"
 #include "Symbols.h"
 #include "headopt/Support/TemporaryFolder.h"
+#include "headopt/Target/LLVM/Backend.h"
 #include "headopt/Target/Native/SharedLibrary.h"
 #include "headopt/Target/Native/Target.h"
 #include "mlir/Dialect/OpenMP/OpenMPDialect.h"
 #include "mlir/Target/LLVMIR/Dialect/Builtin/BuiltinToLLVMIRTranslation.h"
 #include "mlir/Target/LLVMIR/Dialect/LLVMIR/LLVMToLLVMIRTranslation.h"
 #include "mlir/Target/LLVMIR/Dialect/OpenMP/OpenMPToLLVMIRTranslation.h"
-#include "llvm/IR/DiagnosticHandler.h"
-#include "llvm/IR/DiagnosticInfo.h"
-#include "llvm/IR/DiagnosticPrinter.h"
 #include "llvm/Object/ObjectFile.h"
 
 using namespace mlir;
@@ -31,20 +29,6 @@ void headopt::registerNativeTranslations(DialectRegistry &registry) {
 }
 
 namespace {
-
-/// Keeps LLVM's first error; by itself LLVM would print it and exit.
-struct KeepFirstError : llvm::DiagnosticHandler {
-  explicit KeepFirstError(std::string &text) : text(text) {}
-  bool handleDiagnostics(const llvm::DiagnosticInfo &info) override {
-    if (info.getSeverity() != llvm::DS_Error || !text.empty())
-      return true;
-    llvm::raw_string_ostream os(text);
-    llvm::DiagnosticPrinterRawOStream printer(os);
-    info.print(printer);
-    return true;
-  }
-  std::string &text;
-};
 
 /// What one call of compileNative has in hand.
 class Compiler {

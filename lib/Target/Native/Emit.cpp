@@ -5,8 +5,8 @@
 //===----------------------------------------------------------------------===//
 
 #include "Emit.h"
+#include "headopt/Target/LLVM/Backend.h"
 #include "llvm/IR/Constants.h"
-#include "llvm/IR/LegacyPassManager.h"
 #include "llvm/Object/ELFObjectFile.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/MemoryBuffer.h"
@@ -91,13 +91,7 @@ static void defineWithBytes(Module &module, ArrayRef<Weight> weights) {
 static Error generate(Module &module, TargetMachine &machine,
                       CodeGenFileType type, StringRef path) {
   return writeTo(path, [&](raw_fd_ostream &os) -> Error {
-    legacy::PassManager passes;
-    if (machine.addPassesToEmitFile(passes, os, nullptr, type))
-      return createStringError(std::errc::not_supported,
-                               "LLVM cannot write this kind of file for %s",
-                               machine.getTargetTriple().str().c_str());
-    passes.run(module);
-    return Error::success();
+    return generateCode(module, machine, type, os);
   });
 }
 

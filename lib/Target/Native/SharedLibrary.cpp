@@ -5,14 +5,13 @@
 //===----------------------------------------------------------------------===//
 
 #include "headopt/Target/Native/SharedLibrary.h"
-#include "headopt/Support/TemporaryFolder.h"
+#include "headopt/Support/Program.h"
 #include "headopt/Target/Native/Target.h"
 #include "llvm/ADT/SmallVector.h"
 #include "llvm/ObjCopy/ConfigManager.h"
 #include "llvm/ObjCopy/ObjCopy.h"
 #include "llvm/Object/ELFObjectFile.h"
 #include "llvm/Support/FileSystem.h"
-#include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/Program.h"
 #include "llvm/Support/raw_ostream.h"
 #include <vector>
@@ -26,34 +25,11 @@ static Error error(const Twine &what) {
 }
 
 /// What works without a linker.
-static constexpr StringLiteral kOrObject = "; --emit=obj needs no linker";
-
-/// The first line of what a program said, without its end.
-static std::string readFirstLine(StringRef path) {
-  ErrorOr<std::unique_ptr<MemoryBuffer>> buffer = MemoryBuffer::getFile(path);
-  if (!buffer)
-    return "";
-  return (*buffer)->getBuffer().trim().split('\n').first.trim().str();
-}
+static constexpr StringLiteral kOrObject = "--emit=obj needs no linker";
 
 /// `hint` is what else to do when it fails.
 static Error run(ArrayRef<std::string> command, StringRef hint = "") {
-  Expected<TemporaryFolder> folder = TemporaryFolder::create();
-  if (!folder)
-    return folder.takeError();
-  std::string said = folder->getFile("stderr");
-  SmallVector<StringRef> arguments(command.begin(), command.end());
-  std::string reason;
-  // No input, and nothing of its own on our output.
-  int status = sys::ExecuteAndWait(command.front(), arguments, std::nullopt,
-                                   {StringRef(), StringRef(), StringRef(said)},
-                                   0, 0, &reason);
-  if (status == 0)
-    return Error::success();
-  std::string line = readFirstLine(said);
-  if (line.empty())
-    line = reason.empty() ? "exit status " + std::to_string(status) : reason;
-  return error(command.front() + " could not link the head: " + line + hint);
+  return runProgram(command, "link the head", hint);
 }
 
 static std::string findFile(ArrayRef<std::string> folders, StringRef name) {

@@ -80,10 +80,6 @@ combineVersions(std::vector<Version> versions, llvm::StringRef entry);
 /// Whether combineVersions knows how to tell that `cpu` is there.
 bool isVersionCpu(llvm::StringRef cpu);
 
-/// LLVM's pipeline at -O3. Each function is optimised for the processor that
-/// its attributes name.
-void optimize(llvm::Module &module, llvm::TargetMachine &machine);
-
 } // namespace headopt
 
 #endif // HEADOPT_LIB_TARGET_NATIVE_STAGES_H

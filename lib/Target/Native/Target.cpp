@@ -5,25 +5,14 @@
 //===----------------------------------------------------------------------===//
 
 #include "headopt/Target/Native/Target.h"
+#include "headopt/Target/LLVM/Backend.h"
 #include "llvm/ADT/StringMap.h"
 #include "llvm/MC/MCSubtargetInfo.h"
 #include "llvm/MC/TargetRegistry.h"
-#include "llvm/Support/TargetSelect.h"
 #include "llvm/TargetParser/Host.h"
 
 using namespace llvm;
 using namespace headopt;
-
-static const Target *lookup(const Triple &triple) {
-  // LLVM ignores what is registered already.
-  InitializeAllTargetInfos();
-  InitializeAllTargets();
-  InitializeAllTargetMCs();
-  InitializeAllAsmPrinters();
-  InitializeAllAsmParsers();
-  std::string ignored;
-  return TargetRegistry::lookupTarget(triple, ignored);
-}
 
 Expected<Triple> headopt::parseTriple(StringRef name) {
   Triple triple(name.empty() ? sys::getDefaultTargetTriple()
@@ -34,7 +23,7 @@ Expected<Triple> headopt::parseTriple(StringRef name) {
                              "x86_64-linux-gnu or aarch64-linux-gnu",
                              name.str().c_str(), what);
   };
-  const Target *target = lookup(triple);
+  const Target *target = lookupTarget(triple);
   if (!target || triple.getArch() == Triple::UnknownArch)
     return error("is not known");
   if (!target->hasTargetMachine() || !target->hasMCAsmBackend() ||
@@ -74,7 +63,7 @@ Expected<NativeTarget> headopt::getNativeTarget(const Triple &triple,
     llvm::sort(features);
     target.features = join(features, ",");
   }
-  const Target *backend = lookup(triple);
+  const Target *backend = lookupTarget(triple);
   std::unique_ptr<MCSubtargetInfo> subtarget(
       backend ? backend->createMCSubtargetInfo(triple, "", "") : nullptr);
   if (!subtarget || !subtarget->isCPUStringValid(target.cpu))
@@ -87,7 +76,7 @@ Expected<NativeTarget> headopt::getNativeTarget(const Triple &triple,
 }
 
 Error headopt::checkRunsHere(const NativeTarget &target) {
-  const Target *backend = lookup(target.triple);
+  const Target *backend = lookupTarget(target.triple);
   std::unique_ptr<MCSubtargetInfo> subtarget(
       backend ? backend->createMCSubtargetInfo(target.triple, target.cpu,
                                                target.features)
@@ -107,7 +96,7 @@ Error headopt::checkRunsHere(const NativeTarget &target) {
 
 Expected<std::unique_ptr<TargetMachine>>
 headopt::createTargetMachine(const NativeTarget &target) {
-  const Target *backend = lookup(target.triple);
+  const Target *backend = lookupTarget(target.triple);
   std::unique_ptr<TargetMachine> machine(
       backend ? backend->createTargetMachine(
                     target.triple, target.cpu, target.features, TargetOptions(),

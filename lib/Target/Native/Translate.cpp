@@ -5,11 +5,10 @@
 //===----------------------------------------------------------------------===//
 
 #include "Stages.h"
+#include "headopt/Target/LLVM/Backend.h"
 #include "mlir/Dialect/OpenMP/OpenMPDialect.h"
 #include "mlir/IR/BuiltinAttributes.h"
-#include "mlir/IR/Diagnostics.h"
 #include "mlir/IR/DialectResourceBlobManager.h"
-#include "mlir/Target/LLVMIR/Export.h"
 #include "llvm/ADT/StringSet.h"
 #include "llvm/Support/xxhash.h"
 
@@ -226,33 +225,11 @@ headopt::translate(ModuleOp module, LLVM::LLVMFuncOp entry,
   module->setAttr(LLVM::LLVMDialect::getTargetTripleAttrName(),
                   builder.getStringAttr(machine.getTargetTriple().str()));
 
-  std::string reason;
-  std::unique_ptr<llvm::Module> result;
-  {
-    ScopedDiagnosticHandler handler(
-        module.getContext(), [&](Diagnostic &diagnostic) {
-          if (diagnostic.getSeverity() != DiagnosticSeverity::Error)
-            return failure();
-          if (reason.empty())
-            reason = diagnostic.str();
-          return success();
-        });
-    result = translateModuleToLLVMIR(module, context, entry.getSymName());
-  }
+  llvm::Expected<std::unique_ptr<llvm::Module>> result =
+      translateToLLVM(module, context, entry.getSymName());
   if (!result)
-    return error("cannot be translated to LLVM IR: %s", reason.c_str());
-  // Named in the object, so not by the path of any file.
-  result->setSourceFileName(entry.getSymName());
-  result->setPICLevel(llvm::PICLevel::BigPIC);
-
-  for (llvm::Function &function : *result) {
-    if (function.isDeclaration())
-      continue;
-    function.addFnAttr("target-cpu", machine.getTargetCPU());
-    if (!machine.getTargetFeatureString().empty())
-      function.addFnAttr("target-features", machine.getTargetFeatureString());
-    // There is no language whose exceptions could pass through.
-    function.setDoesNotThrow();
-  }
+    return result.takeError();
+  (*result)->setPICLevel(llvm::PICLevel::BigPIC);
+  describeFunctions(**result, machine);
   return result;
 }
