@@ -14,9 +14,12 @@ config.excludes = ["Inputs", "Integration", "Unit", "tools"]
 config.test_source_root = os.path.dirname(__file__)
 config.test_exec_root = os.path.join(config.headopt_obj_root, "test")
 config.substitutions.append(("%plugin", config.headopt_plugin))
-# The tool by its path, for tests that change PATH.
+# Tools by their paths, for tests that change PATH.
 config.substitutions.append(
     ("%headopt", os.path.join(config.headopt_tools_dir, "head-opt"))
+)
+config.substitutions.append(
+    ("%device", os.path.join(config.headopt_tools_dir, "headopt-compile-device"))
 )
 llvm_config.use_default_substitutions()
 llvm_config.with_environment("PATH", config.llvm_tools_dir, append_path=True)

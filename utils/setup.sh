@@ -25,6 +25,8 @@ PACKAGES=(
   ca-certificates git
   # Tests run compiled heads on emulated processors.
   qemu-user gcc-aarch64-linux-gnu libc6-dev-arm64-cross libomp5
+  # And kernels on Vulkan, by Mesa's driver for CPUs.
+  libvulkan1 mesa-vulkan-drivers spirv-tools
   libbenchmark-dev
 )
 

@@ -252,7 +252,9 @@ struct ExpandHalf final : headopt::impl::ExpandHalfBase<ExpandHalf> {
     patterns.add<WidenBF16, NarrowBF16, NarrowFromF64>(&getContext());
     patterns.add<WidenToF64>(&getContext(), f16);
     if (f16)
-      patterns.add<WidenF16, NarrowF16>(&getContext());
+      patterns.add<WidenF16>(&getContext());
+    if (f16 || narrowF16)
+      patterns.add<NarrowF16>(&getContext());
     if (failed(applyPatternsGreedily(getOperation(), std::move(patterns))))
       signalPassFailure();
   }

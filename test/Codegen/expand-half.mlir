@@ -7,6 +7,7 @@
 // RUN: mlir-opt %s --load-dialect-plugin=%plugin --load-pass-plugin=%plugin --split-input-file \
 // RUN:   --pass-pipeline='builtin.module(func.func(expand-half))' | FileCheck %s
 // RUN: head-opt %s --split-input-file --expand-half=f16 | FileCheck %s --check-prefixes=CHECK,F16
+// RUN: head-opt %s --split-input-file --expand-half=narrow-f16 | FileCheck %s --check-prefixes=CHECK,NARROW
 
 // CHECK-LABEL: func.func @widen_bf16(
 // CHECK-SAME:    %[[X:.*]]: vector<4xbf16>
@@ -38,6 +39,9 @@ func.func @narrow_bf16(%x: f32) -> bf16 {
 // F16-NOT:       arith.extf
 // F16-NOT:       arith.truncf
 // F16:           return
+// NARROW:        arith.extf %{{.*}} : f16 to f32
+// NARROW-NOT:    arith.truncf
+// NARROW:        return
 func.func @f16(%x: f16, %z: f32) -> (f32, f16) {
   %y = arith.extf %x : f16 to f32
   %n = arith.truncf %z : f32 to f16

@@ -17,7 +17,7 @@
 // DUMP:        schedule-pooling{vector-bits=128}
 // DUMP:        place-scratch{stack-bytes=16384}
 // DUMP:        approximate-math{fma=false}
-// DUMP:        expand-half{f16=true}
+// DUMP:        expand-half{f16=true narrow-f16=false}
 // DUMP:        move-bf16
 
 // What is printed runs again, and does the same.
@@ -27,7 +27,7 @@
 // ROUND:       schedule-dense{fma=false vector-bits=128}
 // ROUND:       place-scratch{stack-bytes=7}
 // ROUND:       approximate-math{fma=false}
-// ROUND:       expand-half{f16=true}
+// ROUND:       expand-half{f16=true narrow-f16=false}
 // RUN: head-opt %S/CPU/Inputs/copy.mlir --pass-pipeline='builtin.module(specialize-batch{openmp=false parallel-bytes=1048576 sizes={4,1}},schedule-pooling{vector-bits=128},schedule-dense{fma=false vector-bits=128},place-scratch{stack-bytes=7},func.func(approximate-math{fma=false},expand-half{f16=true}))' >%t.b
 // RUN: cmp %t.a %t.b
 

@@ -2,7 +2,7 @@
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// These passes know linalg and vector, neither ONNX nor heads.
+// These passes know linalg, vector and gpu, neither ONNX nor heads.
 //
 //===----------------------------------------------------------------------===//
 
@@ -151,7 +151,7 @@ def ApproximateMath : Pass<"approximate-math", "::mlir::func::FuncOp"> {
                            "::mlir::vector::VectorDialect"];
 }
 
-def ExpandHalf : Pass<"expand-half", "::mlir::func::FuncOp"> {
+def ExpandHalf : Pass<"expand-half"> {
   let summary = "Write conversions between f32 and bf16, or f16, with integers";
   let description = [{
     `arith.extf` and `arith.truncf` of bf16 become integer operations, and those
@@ -163,6 +163,8 @@ def ExpandHalf : Pass<"expand-half", "::mlir::func::FuncOp"> {
   let options = [
     Option<"f16", "f16", "bool", /*default=*/"false",
            "Expand f16 too: the target does not convert it">,
+    Option<"narrowF16", "narrow-f16", "bool", /*default=*/"false",
+           "Expand what narrows to f16: the target's rounding is not known">,
   ];
 }
 
@@ -235,8 +237,9 @@ def PrepareKernels : Pass<"prepare-kernels", "::mlir::gpu::GPUModuleOp"> {
     * Both call the vendor's library for functions that the chip has an
       instruction for. So `math.sqrt`, `absf`, `floor`, `ceil`, `trunc`,
       `roundeven` and `fma` become calls of LLVM's intrinsics.
-    * With `rocm`, `gpu.grid_dim` is read from what the runtime passes to every
-      kernel, and not through a function of AMD's library.
+    * With `rocm`, `gpu.grid_dim` is read from the packet that started the kernel,
+      and not through a function of AMD's library; the size of blocks must be
+      known (`known_block_size`).
 
     ```mlir
     gpu.func @k(%x: memref<?xf32>, %i: index) kernel {
@@ -385,6 +388,121 @@ def LowerLaunches : Pass<"lower-launches", "::mlir::ModuleOp"> {
     Option<"interface", "interface", "std::string", /*default=*/"\"cuda\"",
            "Whose driver runs the kernels: cuda, hip or vulkan">,
   ];
+}
+
+def PrepareSPIRVKernels
+    : Pass<"prepare-spirv-kernels", "::mlir::gpu::GPUModuleOp"> {
+  let summary = "Say of kernels what convert-gpu-to-spirv must know for Vulkan";
+  let description = [{
+    Attaches `spirv.target_env` to a `gpu.module` and `spirv.entry_point_abi` to
+    its kernels, and makes allocations of the buffers that a block shares:
+
+    ```mlir
+    gpu.module @kernels {
+      gpu.func @pool(%in: memref<?xf32>, %rows: index, %out: memref<?xf32>)
+          workgroup(%sums: memref<8xf32, #gpu.address_space<workgroup>>)
+          kernel attributes {known_block_size = array<i32: 256, 1, 1>} {
+    ```
+    becomes
+    ```mlir
+    gpu.module @kernels attributes {spirv.target_env = ...} {
+      gpu.func @pool(%in: memref<?xf32>, %rows: index, %out: memref<?xf32>)
+          kernel attributes {known_block_size = array<i32: 256, 1, 1>,
+                             spirv.entry_point_abi = ...} {
+        %sums = memref.alloc() : memref<8xf32, #spirv.storage_class<Workgroup>>
+    ```
+    The environment allows all that a kernel may need; what each device must
+    have is what `spirv-update-vce` finds to be used. A kernel whose arguments
+    are no buffers of SPIR-V, whose blocks are not known, or that shares more
+    than the 16,384 bytes that Vulkan promises, is an error.
+  }];
+  let dependentDialects = ["::mlir::gpu::GPUDialect",
+                           "::mlir::memref::MemRefDialect",
+                           "::mlir::spirv::SPIRVDialect"];
+  let options = [
+    Option<"subgroupSize", "subgroup-size", "unsigned", /*default=*/"32",
+           "Lanes of a sub-group, a power of 2 from 4 to 128">,
+  ];
+}
+
+def PrepareSPIRVSubgroups
+    : Pass<"prepare-spirv-subgroups", "::mlir::gpu::GPUFuncOp"> {
+  let summary = "Write operations of a sub-group so that Vulkan defines them";
+  let description = [{
+    * Vulkan does not say which threads of a block are a sub-group: kernels in
+      which lanes work together number their threads by sub-group and lane.
+    * `gpu.subgroup_reduce` becomes shuffles and operations of `arith`: not all
+      devices have reductions of clusters, and Vulkan leaves open their order,
+      and what a NaN does.
+
+    ```mlir
+    %t = gpu.thread_id x
+    %sum = gpu.subgroup_reduce add %x cluster(size = 4) : (f32) -> f32
+    ```
+    becomes
+    ```mlir
+    %subgroup = gpu.subgroup_id : index
+    %lane = gpu.lane_id
+    %first = arith.muli %subgroup, %c32 : index
+    %t = arith.addi %first, %lane : index
+    %x1, %valid1 = gpu.shuffle xor %x, %c1, %c32 : f32
+    %sum1 = arith.addf %x, %x1 : f32
+    %x2, %valid2 = gpu.shuffle xor %sum1, %c2, %c32 : f32
+    %sum = arith.addf %sum1, %x2 : f32
+    ```
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect",
+                           "::mlir::gpu::GPUDialect"];
+  let options = [
+    Option<"subgroupSize", "subgroup-size", "unsigned", /*default=*/"32",
+           "Lanes of a sub-group, a power of 2 from 4 to 128">,
+  ];
+}
+
+def PrepareSPIRVLoops : Pass<"prepare-spirv-loops", "::mlir::gpu::GPUFuncOp"> {
+  let summary = "Give loops without a trip their initial values";
+  let description = [{
+    MLIR 22's conversion of `scf.for` to SPIR-V leaves the results of a loop
+    undefined when it makes no trip (llvm/llvm-project#211981). Unless constant
+    bounds show a trip, the initial values are selected behind the loop:
+
+    ```mlir
+    %sum = scf.for %i = %t to %n step %c32 iter_args(%s = %init) -> f32 { ... }
+    ```
+    becomes
+    ```mlir
+    %loop = scf.for %i = %t to %n step %c32 iter_args(%s = %init) -> f32 { ... }
+    %runs = arith.cmpi slt, %t, %n : index
+    %sum = arith.select %runs, %loop, %init : f32
+    ```
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect"];
+}
+
+def PrepareSPIRVVectors
+    : Pass<"prepare-spirv-vectors", "::mlir::gpu::GPUFuncOp"> {
+  let summary = "Take vectors apart that SPIR-V does not have";
+  let description = [{
+    Shaders have vectors of two to four elements. An element of a longer one
+    that `vector.bitcast` made becomes a part of an element of its source:
+
+    ```mlir
+    %halves = vector.bitcast %x : vector<4xi32> to vector<8xf16>
+    %h = vector.extract %halves[3] : f16 from vector<8xf16>
+    ```
+    becomes
+    ```mlir
+    %word = vector.extract %x[1] : i32 from vector<4xi32>
+    %high = arith.shrui %word, %c16 : i32
+    %bits = arith.trunci %high : i32 to i16
+    %h = arith.bitcast %bits : i16 to f16
+    ```
+    Other long vectors are an error, and so are vectors that a loop or a branch
+    gives: Mesa's driver for CPUs mixes those of different lanes up. Where one
+    condition selects among vectors, it is spread to a vector of conditions.
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect",
+                           "::mlir::vector::VectorDialect"];
 }
 
 #endif // HEADOPT_CODEGEN_PASSES_TD

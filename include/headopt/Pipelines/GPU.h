@@ -33,6 +33,15 @@ struct ROCDLPipelineOptions : mlir::PassPipelineOptions<ROCDLPipelineOptions> {
 void buildROCDLPipeline(mlir::OpPassManager &pm,
                         const ROCDLPipelineOptions &options);
 
+/// Kernels to a spirv.module for Vulkan beside theirs, with all of them as
+/// entry points. Every argument is a storage buffer, in set 0, whose binding is
+/// the argument's number; scalars are buffers of one number, and index is 32
+/// bits.
+void buildSPIRVPipeline(mlir::OpPassManager &pm, unsigned subgroupSize);
+
+/// Registers `lower-kernels-to-spirv`.
+void registerSPIRVPipeline();
+
 /// Registers `lower-kernels-to-nvvm` and `lower-kernels-to-rocdl`.
 void registerDevicePipelines();
 

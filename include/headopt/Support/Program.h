@@ -16,7 +16,7 @@ namespace headopt {
 /// Runs `command`, the path of a program and its arguments, without input and
 /// with nothing of its own on our output. When it fails, the error is one line:
 /// the program, `task` ("link the head"), the first error that it printed, and
-/// `advice` where there is one.
+/// `advice`, if any.
 llvm::Error runProgram(llvm::ArrayRef<std::string> command,
                        llvm::StringRef task, llvm::StringRef advice);
 

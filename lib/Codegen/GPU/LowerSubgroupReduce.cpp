@@ -30,30 +30,48 @@ struct LowerSubgroupReduce final
   using LowerSubgroupReduceBase::LowerSubgroupReduceBase;
 
   void runOnOperation() override {
-    if (!llvm::isPowerOf2_32(subgroupSize)) {
+    unsigned lanes = subgroupSize;
+    if (!llvm::isPowerOf2_32(lanes)) {
       getOperation().emitError("subgroup-size is a power of two, not ")
-          << subgroupSize;
+          << lanes;
       return signalPassFailure();
     }
+    // Upstream's patterns would complain of large clusters each time that they
+    // try, and make invalid operations of large numbers.
+    if (failed(check([&](gpu::SubgroupReduceOp op) {
+          return op.getClusterSize().value_or(1) <= lanes &&
+                 getElementTypeOrSelf(op.getType()).getIntOrFloatBitWidth() <=
+                     64;
+        })))
+      return signalPassFailure();
+
     RewritePatternSet patterns(&getContext());
     if (failed(populate(patterns)) ||
         failed(applyPatternsGreedily(getOperation(), std::move(patterns))))
       return signalPassFailure();
     RewritePatternSet split(&getContext());
     populateGpuShufflePatterns(split);
-    if (failed(applyPatternsGreedily(getOperation(), std::move(split))))
+    if (failed(applyPatternsGreedily(getOperation(), std::move(split))) ||
+        failed(check([](gpu::SubgroupReduceOp) { return false; })))
       return signalPassFailure();
-
-    WalkResult leftover = getOperation().walk([&](gpu::SubgroupReduceOp op) {
-      op.emitError("cannot be lowered for sub-groups of ")
-          << subgroupSize << (chip.empty() ? "" : " of " + chip);
-      return WalkResult::interrupt();
-    });
-    if (leftover.wasInterrupted())
-      signalPassFailure();
   }
 
 private:
+  /// Emits an error for the first reduction that is not `lowerable`.
+  LogicalResult check(function_ref<bool(gpu::SubgroupReduceOp)> lowerable) {
+    WalkResult result = getOperation().walk([&](gpu::SubgroupReduceOp op) {
+      if (lowerable(op))
+        return WalkResult::advance();
+      InFlightDiagnostic error =
+          op.emitOpError("cannot be lowered for sub-groups of ");
+      error << static_cast<unsigned>(subgroupSize) << " lanes";
+      if (!chip.empty())
+        error << " of " << chip;
+      return WalkResult::interrupt();
+    });
+    return failure(result.wasInterrupted());
+  }
+
   LogicalResult populate(RewritePatternSet &patterns) {
     if (!chip.empty()) {
       FailureOr<amdgpu::Chipset> chipset = amdgpu::Chipset::parse(chip);

@@ -43,28 +43,39 @@ template <typename Op> struct ToIntrinsic : OpRewritePattern<Op> {
   StringRef intrinsic;
 };
 
-/// The number of blocks, which is the first thing among what HIP adds to the
-/// arguments of a kernel: three numbers of 32 bits (code object version 5).
-struct GridFromImplicitArguments : OpRewritePattern<gpu::GridDimOp> {
+/// The number of blocks, from what the hardware was asked to do
+/// (hsa_kernel_dispatch_packet_t), which counts threads.
+struct GridFromPacket : OpRewritePattern<gpu::GridDimOp> {
   using OpRewritePattern::OpRewritePattern;
 
   LogicalResult matchAndRewrite(gpu::GridDimOp op,
                                 PatternRewriter &rewriter) const override {
+    auto dimension = static_cast<int32_t>(op.getDimension());
+    auto func = op->getParentOfType<gpu::GPUFuncOp>();
+    std::optional<ArrayRef<int32_t>> block =
+        func ? func.getKnownBlockSize() : std::nullopt;
+    if (!block)
+      return rewriter.notifyMatchFailure(op, "the size of blocks is not known");
+    // Where grid_size_x is, in words.
+    constexpr int32_t kGridSize = 3;
     Location loc = op.getLoc();
     // Constant memory, in AMD's numbering.
     auto pointer = LLVM::LLVMPointerType::get(op.getContext(), 4);
     Type i32 = rewriter.getI32Type();
-    Value implicit =
+    Value packet =
         LLVM::CallIntrinsicOp::create(
             rewriter, loc, pointer,
-            rewriter.getStringAttr("llvm.amdgcn.implicitarg.ptr"), ValueRange())
+            rewriter.getStringAttr("llvm.amdgcn.dispatch.ptr"), ValueRange())
             .getResult(0);
-    auto dimension = static_cast<int32_t>(op.getDimension());
-    Value place = LLVM::GEPOp::create(rewriter, loc, pointer, i32, implicit,
-                                      ArrayRef<LLVM::GEPArg>(dimension));
-    Value blocks = LLVM::LoadOp::create(
+    Value place =
+        LLVM::GEPOp::create(rewriter, loc, pointer, i32, packet,
+                            ArrayRef<LLVM::GEPArg>(kGridSize + dimension));
+    Value threads = LLVM::LoadOp::create(
         rewriter, loc, i32, place, /*alignment=*/4, /*isVolatile=*/false,
         /*isNonTemporal=*/false, /*isInvariant=*/true);
+    Value size = arith::ConstantOp::create(
+        rewriter, loc, rewriter.getI32IntegerAttr((*block)[dimension]));
+    Value blocks = arith::DivUIOp::create(rewriter, loc, threads, size);
     rewriter.replaceOpWithNewOp<arith::IndexCastUIOp>(op, op.getType(), blocks);
     return success();
   }
@@ -85,7 +96,7 @@ struct PrepareKernels final
     patterns.add<ToIntrinsic<math::SqrtOp>>(context, "llvm.sqrt");
     patterns.add<ToIntrinsic<math::TruncOp>>(context, "llvm.trunc");
     if (rocm)
-      patterns.add<GridFromImplicitArguments>(context);
+      patterns.add<GridFromPacket>(context);
     walkAndApplyPatterns(getOperation(), std::move(patterns));
 
     for (auto func : getOperation().getOps<gpu::GPUFuncOp>())

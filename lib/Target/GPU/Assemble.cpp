@@ -83,7 +83,7 @@ Expected<std::string> headopt::assemblePTX(StringRef ptx, StringRef chip) {
 }
 
 Expected<std::string> headopt::linkCodeObject(StringRef object) {
-  for (const char *name : {"ld.lld", "ld.lld-22"}) {
+  for (const char *name : {"ld.lld-22", "ld.lld"}) {
     ErrorOr<std::string> lld = sys::findProgramByName(name);
     if (!lld)
       continue;

@@ -15,6 +15,9 @@ namespace headopt {
 /// LLVM's name for devices of a kind: CUDA or ROCm.
 llvm::Triple getDeviceTriple(DeviceKind kind);
 
+/// Whether each version of PTX that knows `chip` is 7.0 or later.
+bool hasModernPTX(llvm::StringRef chip);
+
 /// A cubin for `chip` from PTX, by ptxas.
 llvm::Expected<std::string> assemblePTX(llvm::StringRef ptx,
                                         llvm::StringRef chip);

@@ -7,6 +7,7 @@
 #include "headopt/Target/GPU/Compile.h"
 #include "Backends.h"
 #include "headopt/Pipelines/GPU.h"
+#include "headopt/Target/GPU/SPIRV.h"
 #include "headopt/Target/LLVM/Backend.h"
 #include "mlir/Dialect/GPU/IR/GPUDialect.h"
 #include "mlir/Pass/PassManager.h"
@@ -81,9 +82,12 @@ llvm::Error Compiler::lower(ModuleOp module) {
 llvm::Error Compiler::createMachine() {
   llvm::Triple triple = getDeviceTriple(target.kind);
   const llvm::Target *backend = lookupTarget(triple);
-  // A version of PTX that drivers from CUDA 12.0 on take, or a later one where
-  // the chip is younger than that.
-  const char *features = target.kind == DeviceKind::CUDA ? "+ptx80" : "";
+  // LLVM by itself writes the oldest version of PTX that has the chip, which
+  // most drivers take; that of old chips has not all that kernels use. (A
+  // version that does not have the chip would end the process.)
+  const char *features =
+      target.kind == DeviceKind::CUDA && !hasModernPTX(target.chip) ? "+ptx70"
+                                                                    : "";
   machine.reset(backend ? backend->createTargetMachine(
                               triple, target.chip, features,
                               llvm::TargetOptions(), llvm::Reloc::PIC_,
@@ -104,10 +108,15 @@ llvm::Error Compiler::translate(gpu::GPUModuleOp kernels) {
   code->setTargetTriple(machine->getTargetTriple());
   code->setDataLayout(machine->createDataLayout());
   describeFunctions(*code, *machine);
-  // Version 5, which ROCm 5.3 and all later ones take. prepare-kernels reads
-  // what is passed in its way.
+  // Passes count on the alignment that LLVM prefers for shared memory, 16 for
+  // arrays, while NVPTX would write that of an element and load four at once.
+  for (llvm::GlobalVariable &global : code->globals())
+    if (!global.getAlign())
+      global.setAlignment(code->getDataLayout().getPreferredAlign(&global));
+  // Version 4 is what ROCm from 4.1 on loads, and lld from 13 on links (that of
+  // Debian 12, 14, does not know version 5). Kernels use nothing that differs.
   if (target.kind == DeviceKind::ROCm)
-    code->addModuleFlag(llvm::Module::Error, "amdhsa_code_object_version", 500);
+    code->addModuleFlag(llvm::Module::Error, "amdhsa_code_object_version", 400);
   return llvm::Error::success();
 }
 
@@ -178,7 +187,7 @@ llvm::Expected<std::string> headopt::compileDevice(ModuleOp module,
   case DeviceKind::ROCm:
     return Compiler(target).run(module, modules.front(), format);
   case DeviceKind::Vulkan:
-    return error("there is no code generation for Vulkan yet");
+    return compileSPIRV(module, target, format);
   }
   llvm_unreachable("unknown kind of device");
 }

@@ -31,6 +31,8 @@ static unsigned getSM(StringRef chip) {
   return number;
 }
 
+bool headopt::hasModernPTX(StringRef chip) { return getSM(chip) >= 80; }
+
 static bool isSupported(DeviceKind kind, StringRef chip) {
   return kind == DeviceKind::CUDA ? getSM(chip) >= kOldestSM
                                   : getROCmSubgroupSize(chip).has_value();

@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// RUN: head-opt %s --split-input-file --verify-diagnostics --pass-pipeline='builtin.module(gpu.module(prepare-kernels))'
+
+gpu.module @kernels {
+  // expected-error @+1 {{argument 1 is of 'memref<?x4xf32>'; kernels take buffers of one axis, without a layout, in the device's memory}}
+  gpu.func @rank(%i: index, %x: memref<?x4xf32>) kernel {
+    gpu.return
+  }
+}
+
+// -----
+
+gpu.module @kernels {
+  // expected-error @+1 {{argument 0 is of 'memref<?xf32, strided<[2]>>'; kernels take buffers of one axis}}
+  gpu.func @layout(%x: memref<?xf32, strided<[2]>>) kernel {
+    gpu.return
+  }
+}
+
+// -----
+
+gpu.module @kernels {
+  // expected-error @+1 {{argument 0 is of 'memref<?xf32, #gpu.address_space<workgroup>>'; kernels take}}
+  gpu.func @place(%x: memref<?xf32, #gpu.address_space<workgroup>>) kernel {
+    gpu.return
+  }
+}
+
+// -----
+
+gpu.module @kernels {
+  // expected-error @+1 {{argument 0 is of 'memref<*xf32>'; kernels take}}
+  gpu.func @unranked(%x: memref<*xf32>) kernel {
+    gpu.return
+  }
+}

@@ -1,0 +1,24 @@
+//===- VulkanFailures.h - Functions of Vulkan that fail ---------*- C++ -*-===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef HEADOPT_TEST_UNIT_RUNTIME_VULKANFAILURES_H
+#define HEADOPT_TEST_UNIT_RUNTIME_VULKANFAILURES_H
+
+#include <string>
+#include <vector>
+
+namespace headopt::test {
+
+/// The functions of runtime/vulkan_api.h that give a VkResult.
+std::vector<std::string> getFallibleFunctions();
+
+/// From when the device is opened, the function of this name gives `result` and
+/// does nothing else.
+void failVulkan(const std::string &function, int result);
+
+} // namespace headopt::test
+
+#endif // HEADOPT_TEST_UNIT_RUNTIME_VULKANFAILURES_H
