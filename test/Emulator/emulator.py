@@ -19,6 +19,7 @@ import pickle
 import re
 import subprocess
 import sys
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,6 +40,12 @@ LIBRARIES = {
 }
 FAILURE = 99  # failureStatus in Execution.h
 TIME_LIMIT = 600
+# Orders of threads and blocks, with allocations at either end.
+SCHEDULES = [
+    {"seed": seed, "guard": guard}
+    for seed in range(8)
+    for guard in ("start", "end")
+]
 
 
 @dataclass
@@ -96,22 +103,26 @@ class Emulator:
         A launch is (kernel, blocks, threads, arguments). An argument is the number
         of a buffer, ("offset", buffer, bytes), or a NumPy scalar.
         """
+        return self.run_schedules(buffers, launches, [options])[0]
+
+    def run_schedules(self, buffers, launches, schedules=SCHEDULES):
+        """The same with several options for `environment`, each from the start."""
         job = {
             "kind": self.kind,
             "image": self.get_image(),
             "buffers": [np.ascontiguousarray(b) for b in buffers],
             "launches": launches,
+            "environments": [self.environment(**s) for s in schedules],
         }
         done = subprocess.run(
             [sys.executable, __file__],
             input=pickle.dumps(job),
             capture_output=True,
-            env=self.environment(**options),
             timeout=TIME_LIMIT,
             check=False,
         )
-        found = pickle.loads(done.stdout) if done.returncode == 0 else []
-        return Result(done.returncode, done.stderr.decode(), found)
+        assert done.returncode == 0, done.stderr.decode()[:4000]
+        return [Result(*found) for found in pickle.loads(done.stdout)]
 
 
 def compile_image(ir, kind):
@@ -210,8 +221,8 @@ def to_slot(arg, addresses):
     return addresses[arg].value
 
 
-def main():
-    job = pickle.load(sys.stdin.buffer)
+def run_job(job):
+    """Calls the driver for a job; gives the buffers afterwards."""
     device = Device(job["kind"])
     module = ctypes.c_void_p()
     device.call("load", ctypes.byref(module), ctypes.c_char_p(job["image"]))
@@ -224,7 +235,30 @@ def main():
     for address, array in zip(addresses, job["buffers"]):
         device.get(address, array)
         device.call("free", address)
-    sys.stdout.buffer.write(pickle.dumps(job["buffers"]))
+    return job["buffers"]
+
+
+def run_apart(job, environment):
+    """Runs a job in a child: its exit code, stderr and buffers."""
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        child = os.fork()
+        if child == 0:
+            os.dup2(err.fileno(), 2)
+            os.environ.clear()
+            os.environ.update(environment)
+            pickle.dump(run_job(job), out)
+            sys.exit(0)
+        code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        err.seek(0)
+        out.seek(0)
+        buffers = pickle.load(out) if code == 0 else []
+        return code, err.read().decode(), buffers
+
+
+def main():
+    job = pickle.load(sys.stdin.buffer)
+    results = [run_apart(job, environment) for environment in job["environments"]]
+    sys.stdout.buffer.write(pickle.dumps(results))
 
 
 if __name__ == "__main__":

@@ -581,7 +581,9 @@ class Module:
             raise Error(number, f"'@{name}' has no size: dynamic shared memory")
         # Not better aligned than is asked for, so that accesses that take more
         # for granted are found.
-        at = int(align[1]) if align else natural
+        at = max(int(align[1]), natural) if align else natural
+        if not align and size > 16:
+            at = max(at, 16)  # as DataLayout::getPreferredAlign has it
         storage = f"<{{ [{at} x i8], {kind}, [{RED_ZONE} x i8] }}>"
         self.out += [
             f"@{name}.storage = internal global {storage} zeroinitializer, "
