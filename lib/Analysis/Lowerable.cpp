@@ -268,6 +268,10 @@ std::string Check::run() const {
           })
           .Case<onnx::ReduceMeanOp, onnx::ReduceSumOp>(
               [&](onnx::ReductionOpInterface reduction) -> std::string {
+                Type element = facts.get(operands[0]).elementType;
+                if (isa<onnx::ReduceMeanOp>(op) && element &&
+                    !isDecodedFloat(element))
+                  return "is a mean of integers";
                 return facts.getReducedAxes(reduction) ? ""
                                                        : "has no known axes";
               })

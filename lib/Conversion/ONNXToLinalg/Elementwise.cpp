@@ -53,8 +53,15 @@ public:
   Value div(Value x, Value y) {
     if (isFloat(x))
       return create<arith::DivFOp>(x, y);
-    return isUnsigned ? create<arith::DivUIOp>(x, y)
-                      : create<arith::DivSIOp>(x, y);
+    // What a quotient is that is no number of the type is not defined, but the
+    // instruction must not trap: it does for 0, and for -1 of the least number.
+    Value one = number(1, y);
+    Value divisor = select(equal(y, number(0, y)), one, y);
+    if (isUnsigned)
+      return create<arith::DivUIOp>(x, divisor);
+    Value isNegated = equal(y, number(-1, y));
+    return select(isNegated, neg(x),
+                  create<arith::DivSIOp>(x, select(isNegated, one, divisor)));
   }
   Value max(Value x, Value y) {
     if (isFloat(x))

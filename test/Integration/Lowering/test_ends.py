@@ -151,6 +151,17 @@ CASES = {
         "d",
         "d",
     ),
+    "mean of integers": (
+        [
+            *DENSE,
+            node("Cast", "d", "i", to=6),
+            node("ReduceMean", "i", "m", axes=[1]),
+            node("Cast", "m", "y", to=1),
+        ],
+        17,
+        "d",
+        "d",
+    ),
     "4-bit numbers": (
         [
             *DENSE,
@@ -228,3 +239,39 @@ def test_ends(tmp_path, case, batch):
     # has its largest value; a Softmax moves no further than what it is given. Random
     # numbers are well below that. (Quotients by a scale are not near a tie here.)
     assert np.abs(found - wanted).max() <= 136 * 2.0**-24 * max(1, np.abs(wanted).max())
+
+
+@pytest.mark.parametrize("type_", [np.int32, np.int64, np.uint8], ids=lambda t: t.__name__)
+def test_quotients_that_are_no_numbers(tmp_path, type_):
+    """What x / 0 is, ONNX does not say, nor -1 of the least number; the head does not
+    end the program that calls it.
+    """
+    kind = helper.np_dtype_to_tensor_dtype(np.dtype(type_))
+    least = np.full(4, np.iinfo(type_).min, type_)
+    nodes = [
+        *POOLED,
+        node("Cast", "f", "i", to=kind),
+        node("Div", "least i", "q"),
+        node("Cast", "q", "y", to=1),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "g",
+        [helper.make_tensor_value_info("x", 1, ["N", 4, 1, 1])],
+        [helper.make_tensor_value_info("y", 1, ["N", 4])],
+        [numpy_helper.from_array(least, "least")],
+    )
+    model = helper.make_model(
+        graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8
+    )
+    onnx.save(model, tmp_path / "model.onnx")
+    x = np.array([0, 2, 3, 0 if type_ is np.uint8 else -1], np.float32)
+    np.save(tmp_path / "x.npy", x.reshape(1, 4, 1, 1))
+    done = headopt.invoke(
+        ["model.onnx", "--run", "--input=x.npy", "-o", "y.npy", "--mcpu=native"],
+        cwd=tmp_path,
+    )
+    assert done.returncode == 0, done.stderr
+    # Towards zero, as in C.
+    wanted = np.trunc(least[0] / x[1:3].astype(np.longdouble)).astype(np.float32)
+    assert np.array_equal(np.load(tmp_path / "y.npy")[0, 1:3], wanted)
