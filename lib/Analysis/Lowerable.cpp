@@ -298,6 +298,15 @@ std::string Check::run() const {
               return "has statistics of another type than f32";
             return checkConstants(operands.drop_front(), "parameters");
           })
+          .Case([&](onnx::ClipOp clip) -> std::string {
+            for (Value bound : clip.getBounds())
+              if (!isa<NoneType>(bound.getType()) &&
+                  (!facts.isScalar(bound) ||
+                   facts.get(bound).elementType !=
+                       facts.get(clip.getInput()).elementType))
+                return "has bounds that are no single numbers of its type";
+            return "";
+          })
           .Case([&](onnx::PowOp pow) -> std::string {
             return hasLowerableExponent(pow, facts)
                        ? checkPerElement()
