@@ -56,7 +56,7 @@ int64_t AxisMap::getStride(unsigned digit) const {
 void AxisMap::split(unsigned digit, int64_t inner) {
   unsigned faster = digits.size();
   digits.push_back({digits[digit].axis, inner});
-  digits[digit].extent = digits[digit].extent.getNumber() / inner;
+  digits[digit].extent = *digits[digit].extent.divideBy(inner);
   for (View &view : views)
     for (Axis &axis : view)
       if (auto *it = llvm::find(axis, digit); it != axis.end())
@@ -199,8 +199,9 @@ bool AxisMap::reshape(const View &from, ArrayRef<std::optional<Extent>> target,
       if (std::optional<Extent> quotient = need.divideBy(extent)) {
         need = *quotient;
         ++whole;
-      } else if (need.isNumber() && extent.isNumber() &&
+      } else if (need.isNumber() && (!left || extent.isNumber()) &&
                  extent.divideBy(need)) {
+        // The faster part of a split has to be a number.
         part = need.getNumber();
         need = 1;
       } else {

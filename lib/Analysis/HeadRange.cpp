@@ -12,6 +12,7 @@
 #include "headopt/Analysis/Lowerable.h"
 #include "llvm/ADT/MapVector.h"
 #include "llvm/ADT/SetVector.h"
+#include "llvm/ADT/TypeSwitch.h"
 
 using namespace mlir;
 using namespace headopt;
@@ -60,6 +61,7 @@ private:
   bool isGate(Value average);
   void follow(const Candidate &candidate);
   bool isFollowed(Operation *op, std::string &whyNot);
+  bool keepsSamplesApart(Operation *op) const;
   bool chooseEnd(const Candidate &candidate, std::string &whyNot);
   SmallVector<Operation *> getChain(Value end) const;
   SmallVector<Value> getNeededOutside(Value end,
@@ -299,6 +301,76 @@ bool Finder::isGate(Value average) {
 // Following a map
 //===----------------------------------------------------------------------===//
 
+/// True when `op` combines what lies along axis 0 of its data, or moves it to
+/// another axis.
+static bool actsOnFirstAxis(Operation *op, const ModelFacts &facts) {
+  // Axes that are no axes of the data are refused elsewhere.
+  auto isFirst = [&](int64_t axis) {
+    const ValueFacts::Shape &shape = *facts.get(op->getOperand(0)).shape;
+    return axis == 0 || axis == -static_cast<int64_t>(shape.size());
+  };
+  std::optional<int64_t> opset = onnx::getOpsetVersion(op);
+  return llvm::TypeSwitch<Operation *, bool>(op)
+      .Case([&](onnx::TransposeOp transpose) {
+        SmallVector<int64_t> perm = transpose.getPermutation(
+            facts.get(transpose.getData()).shape->size());
+        return perm.empty() || perm.front() != 0;
+      })
+      .Case<onnx::SoftmaxOp, onnx::LogSoftmaxOp>([&](auto softmax) {
+        bool old = opset && *opset < 13;
+        return isFirst(softmax.getAxis().value_or(old ? 1 : -1));
+      })
+      .Case([&](onnx::LayerNormalizationOp norm) {
+        return isFirst(norm.getAxis().value_or(-1));
+      })
+      .Case<onnx::ReduceMeanOp, onnx::ReduceSumOp>(
+          [&](onnx::ReductionOpInterface reduction) {
+            return llvm::is_contained(*facts.getReducedAxes(reduction), 0);
+          })
+      .Case<onnx::QuantizeLinearOp, onnx::DequantizeLinearOp>([&](auto linear) {
+        return isFirst(linear.getAxis().value_or(1)) &&
+               !facts.isScalar(op->getOperand(1));
+      })
+      .Default([](Operation *) { return false; });
+}
+
+/// True when each sample of the result of `op` is made from the same sample of
+/// the map alone, so that any part of the batch can be computed by itself. What
+/// is followed has one sample behind the other, one or more slices along axis 0
+/// each. Shapes are known.
+bool Finder::keepsSamplesApart(Operation *op) const {
+  const Extent &batch = facts.get(followed.front()).shape->front();
+  // All of a fixed batch is computed at once.
+  if (batch.isNumber())
+    return true;
+  // Elements that keep their order are where they were.
+  if (isViewOp(op, facts) && !isa<onnx::TransposeOp>(op))
+    return true;
+  if (actsOnFirstAxis(op, facts))
+    return false;
+  const ValueFacts::Shape &to = *facts.get(op->getResult(0)).shape;
+  for (auto [i, operand] : llvm::enumerate(op->getOperands())) {
+    if (isa<NoneType>(operand.getType()))
+      continue;
+    const ValueFacts::Shape &from = *facts.get(operand).shape;
+    if (followed.contains(operand)) {
+      if (from.empty() || to.empty() || from.front() != to.front() ||
+          (op->hasTrait<onnx::PerElement>() && from.size() != to.size()) ||
+          !from.front().divideBy(batch))
+        return false;
+      continue;
+    }
+    // What is broadcast must be the same for all samples.
+    bool isBroadcast = op->hasTrait<onnx::PerElement>() ||
+                       (isa<onnx::LayerNormalizationOp>(op) && i >= 1) ||
+                       (isa<onnx::GemmOp>(op) && i == 2);
+    if (isBroadcast && from.size() >= to.size() && !from.empty() &&
+        !from.front().isNumber(1))
+      return false;
+  }
+  return true;
+}
+
 /// True when `op`, of which an operand was followed, can be as well.
 bool Finder::isFollowed(Operation *op, std::string &whyNot) {
   if (!isLowerable(op, facts, whyNot))
@@ -317,7 +389,11 @@ bool Finder::isFollowed(Operation *op, std::string &whyNot) {
       return false;
     }
   }
-  return true;
+  if (keepsSamplesApart(op))
+    return true;
+  whyNot = describe(op) + " does not leave each sample to itself along axis 0, "
+                          "which a batch of any size needs";
+  return false;
 }
 
 void Finder::follow(const Candidate &candidate) {
@@ -328,7 +404,8 @@ void Finder::follow(const Candidate &candidate) {
   dependents.insert(candidate.map);
   followed.insert(candidate.map);
   for (Operation &op : block) {
-    if (op.getNumResults() == 0 || readsExtentsOnly(&op) ||
+    if (op.getNumResults() == 0 || !live.contains(&op) ||
+        readsExtentsOnly(&op) ||
         !reads(&op, [&](Value value) { return dependents.contains(value); }))
       continue;
     dependents.insert(op.result_begin(), op.result_end());
@@ -385,8 +462,9 @@ SmallVector<Value> Finder::getNeededOutside(Value end,
           llvm::any_of(result.getUsers(), [&](Operation *user) {
             Operation *outer = getAncestor(user, block);
             // What depends on extents alone is no part of the head and needs
-            // no value.
-            return !inside.contains(outer) && !readsExtentsOnly(user);
+            // no value; what no output depends on needs none either.
+            return !inside.contains(outer) && live.contains(outer) &&
+                   !readsExtentsOnly(user);
           }))
         needed.push_back(result);
   return needed;
@@ -401,11 +479,7 @@ bool Finder::isResult(Value value) const {
   if (!type || !isDecodedFloat(type.getElementType()) || !map)
     return false;
   const ValueFacts::Shape &shape = *facts.get(value).shape;
-  if (map->empty() || map->front().isNumber())
-    return true;
-  if (shape.empty())
-    return false;
-  return shape.front() == map->front() || shape.front().getSymbol();
+  return !map->empty() && !shape.empty() && shape.front() == map->front();
 }
 
 /// Chooses among the values that the map was followed to.
@@ -449,7 +523,7 @@ bool Finder::chooseEnd(const Candidate &candidate, std::string &whyNot) {
 std::string Finder::explainStop() const {
   for (Operation *user : range.result.getUsers()) {
     Operation *outer = getAncestor(user, block);
-    if (outer->hasTrait<OpTrait::IsTerminator>())
+    if (outer->hasTrait<OpTrait::IsTerminator>() || !live.contains(outer))
       continue;
     auto it = refused.find(outer);
     if (it != refused.end())

@@ -73,13 +73,20 @@ headopt::getReshapeTarget(Operation *op, const ModelFacts &facts) {
 /// input.
 static bool hasGivenStatistics(onnx::BatchNormalizationOp op) {
   std::optional<int64_t> opset = onnx::getOpsetVersion(op);
-  return op.getTrainingMode().value_or(0) == 0 &&
-         op.getSpatial().value_or(1) != 0 &&
-         (!opset || *opset >= 7 || op.getIsTest().value_or(0) != 0);
+  if (op.getTrainingMode().value_or(0) != 0 || op.getSpatial().value_or(1) == 0)
+    return false;
+  if (!opset || *opset >= 14)
+    return true;
+  if (*opset < 7)
+    return op.getIsTest().value_or(0) != 0;
+  // Outputs tell training from inference.
+  for (unsigned i = 1; i != op->getNumResults(); ++i)
+    if (!op.getOutputName(i).empty())
+      return false;
+  return true;
 }
 
-/// True when `conv` has one window, which is the whole map, and no groups.
-static bool isDense(onnx::ConvOp conv, const ModelFacts &facts) {
+bool headopt::isDenseConv(onnx::ConvOp conv, const ModelFacts &facts) {
   const std::optional<ValueFacts::Shape> &data = facts.get(conv.getX()).shape;
   const std::optional<ValueFacts::Shape> &kernel = facts.get(conv.getW()).shape;
   if (conv.getGroup().value_or(1) != 1 || !data || !kernel ||
@@ -87,7 +94,7 @@ static bool isDense(onnx::ConvOp conv, const ModelFacts &facts) {
       llvm::any_of(conv.getPads().value_or(ArrayRef<int64_t>()),
                    [](int64_t pad) { return pad != 0; }))
     return false;
-  // Kernels of one element are padded by nothing.
+  // Kernels of one element are padded by nothing, and have no gaps.
   bool single = true;
   for (size_t axis = 2; axis != data->size(); ++axis) {
     if (!(*kernel)[axis].isNumber() || (*kernel)[axis] != (*data)[axis])
@@ -95,6 +102,20 @@ static bool isDense(onnx::ConvOp conv, const ModelFacts &facts) {
     single &= (*kernel)[axis].isNumber(1);
   }
   return single || matchDenseLayer(conv, facts);
+}
+
+bool headopt::hasLowerableExponent(onnx::PowOp pow, const ModelFacts &facts) {
+  Type base = facts.get(pow.getA()).elementType;
+  Type exponent = facts.get(pow.getB()).elementType;
+  if (!isa_and_present<FloatType>(base) || !exponent)
+    return false;
+  if (isa<FloatType>(exponent))
+    return exponent.getIntOrFloatBitWidth() <=
+           std::max(32U, base.getIntOrFloatBitWidth());
+  std::optional<SmallVector<int64_t>> numbers = facts.getNumbers(pow.getB());
+  return numbers && llvm::all_of(*numbers, [](int64_t number) {
+           return std::abs(number) <= 1 << 24;
+         });
 }
 
 namespace {
@@ -116,6 +137,8 @@ private:
   std::string checkConstants(ValueRange operands, StringRef what) const;
   std::string checkDense(Value weight) const;
   std::string checkReshape() const;
+  std::string checkQuantization() const;
+  std::string checkPerElement() const;
 
   Operation *op;
   const ModelFacts &facts;
@@ -150,7 +173,9 @@ std::string Check::checkConstants(ValueRange operands, StringRef what) const {
 }
 
 std::string Check::checkDense(Value weight) const {
-  if (!isDecodedFloat(facts.get(op->getResult(0)).elementType))
+  // Where the type is not known, that is what is said.
+  Type element = facts.get(op->getResult(0)).elementType;
+  if (element && !isDecodedFloat(element))
     return "is no product of floating point numbers";
   std::string whyNot;
   if (!foldConstant(weight, facts, whyNot))
@@ -162,6 +187,37 @@ std::string Check::checkReshape() const {
   if (classifyOperand(op->getOperand(1), facts) == OperandKind::Computed &&
       !getReshapeTarget(op, facts))
     return "has a target that is computed, and is not known";
+  return "";
+}
+
+std::string Check::checkQuantization() const {
+  ValueRange operands = op->getOperands();
+  Type from = facts.get(operands[0]).elementType;
+  Type scale = facts.get(operands[1]).elementType;
+  Type to = facts.get(op->getResult(0)).elementType;
+  if (!from || !scale || !to)
+    return "";
+  if (auto quantize = dyn_cast<onnx::QuantizeLinearOp>(op)) {
+    // Opsets differ in how they round quotients of 16-bit numbers.
+    if (!from.isF32() || !scale.isF32() ||
+        quantize.getPrecision().value_or(0) != 0 || !to.isInteger() ||
+        to.getIntOrFloatBitWidth() < 8 || to.getIntOrFloatBitWidth() > 16)
+      return "quantises other than from f32 to integers of 8 or 16 bits";
+  } else if (!from.isInteger() || !isDecodedFloat(scale)) {
+    return "dequantises numbers that are no integers";
+  }
+  auto block = op->getAttrOfType<IntegerAttr>("block_size");
+  if (block && block.getInt() != 0)
+    return "has a scale for each block";
+  return checkConstants(operands.drop_front(), "scales");
+}
+
+std::string Check::checkPerElement() const {
+  if (!op->hasTrait<onnx::PerElement>())
+    return kOther.str();
+  // Before opset 7 it says where the second operand goes.
+  if (op->hasAttr("axis"))
+    return "broadcasts as old opsets did";
   return "";
 }
 
@@ -177,7 +233,17 @@ std::string Check::run() const {
           .Case<onnx::FlattenOp, onnx::TransposeOp, onnx::IdentityOp,
                 onnx::SoftmaxOp, onnx::LogSoftmaxOp>(
               [](Operation *) { return ""; })
-          .Case<onnx::SqueezeOp, onnx::UnsqueezeOp>([&](Operation *) {
+          .Case([&](onnx::SqueezeOp squeeze) -> std::string {
+            const std::optional<ValueFacts::Shape> &shape =
+                facts.get(squeeze.getData()).shape;
+            auto isNumber = [](const Extent &e) { return e.isNumber(); };
+            if (!squeeze.getAxes() &&
+                !onnx::presentOrNull(squeeze.getAxesInput()) && shape &&
+                !llvm::all_of(*shape, isNumber))
+              return "has no axes, and which extents are 1 only a run knows";
+            return checkConstants(operands.drop_front(), "axes");
+          })
+          .Case([&](onnx::UnsqueezeOp) {
             return checkConstants(operands.drop_front(), "axes");
           })
           .Case([&](onnx::ReshapeOp) { return checkReshape(); })
@@ -202,6 +268,10 @@ std::string Check::run() const {
           })
           .Case<onnx::ReduceMeanOp, onnx::ReduceSumOp>(
               [&](onnx::ReductionOpInterface reduction) -> std::string {
+                Type element = facts.get(operands[0]).elementType;
+                if (isa<onnx::ReduceMeanOp>(op) && element &&
+                    !isDecodedFloat(element))
+                  return "is a mean of integers";
                 return facts.getReducedAxes(reduction) ? ""
                                                        : "has no known axes";
               })
@@ -211,7 +281,7 @@ std::string Check::run() const {
                        : "pools windows that are not the whole map";
           })
           .Case([&](onnx::ConvOp conv) -> std::string {
-            if (!isDense(conv, facts))
+            if (!isDenseConv(conv, facts))
               return "is a convolution whose kernel is not the whole map";
             return checkDense(conv.getW());
           })
@@ -223,33 +293,33 @@ std::string Check::run() const {
               return "cannot be lowered: " + layer->unsupported;
             return checkDense(layer->weight->get());
           })
-          .Case([&](onnx::LayerNormalizationOp) -> std::string {
+          .Case([&](onnx::LayerNormalizationOp norm) -> std::string {
+            if (norm.getStashType().value_or(1) != 1)
+              return "has statistics of another type than f32";
             return checkConstants(operands.drop_front(), "parameters");
+          })
+          .Case([&](onnx::ClipOp clip) -> std::string {
+            for (Value bound : clip.getBounds())
+              if (!isa<NoneType>(bound.getType()) &&
+                  (!facts.isScalar(bound) ||
+                   facts.get(bound).elementType !=
+                       facts.get(clip.getInput()).elementType))
+                return "has bounds that are no single numbers of its type";
+            return "";
+          })
+          .Case([&](onnx::PowOp pow) -> std::string {
+            return hasLowerableExponent(pow, facts)
+                       ? checkPerElement()
+                       : "is a power of integers, or has exponents of another "
+                         "type";
           })
           .Case([&](onnx::PReluOp) -> std::string {
             std::optional<int64_t> opset = onnx::getOpsetVersion(op);
             return opset && *opset < 7 ? "broadcasts as old opsets did" : "";
           })
           .Case<onnx::QuantizeLinearOp, onnx::DequantizeLinearOp>(
-              [&](Operation *) -> std::string {
-                Type read = facts.get(operands[0]).elementType;
-                if (isa<onnx::QuantizeLinearOp>(op) && read &&
-                    (read.isF16() || read.isBF16()))
-                  return "quantises 16-bit numbers, which opsets round "
-                         "differently";
-                auto block = op->getAttrOfType<IntegerAttr>("block_size");
-                if (block && block.getInt() != 0)
-                  return "has a scale for each block";
-                return checkConstants(operands.drop_front(), "scales");
-              })
-          .Default([&](Operation *) -> std::string {
-            if (!op->hasTrait<onnx::PerElement>())
-              return kOther.str();
-            // Before opset 7 it says where the second operand goes.
-            if (op->hasAttr("axis"))
-              return "broadcasts as old opsets did";
-            return "";
-          });
+              [&](Operation *) { return checkQuantization(); })
+          .Default([&](Operation *) { return checkPerElement(); });
   return found.empty() ? types : found;
 }
 

@@ -245,6 +245,35 @@ module {
 
 // -----
 
+// Bounds of a Clip are single numbers, and no row.
+// CHECK-LABEL: func.func @head
+// CHECK-NOT:     onnx.Clip
+// CHECK:         return
+module {
+  func.func @bounds(%x: tensor<3x4x2x2xf32>) -> tensor<3x4xf32> {
+    %p = onnx.GlobalAveragePool(%x) : (tensor<3x4x2x2xf32>) -> tensor<3x4x1x1xf32>
+    %f = onnx.Flatten(%p) : (tensor<3x4x1x1xf32>) -> tensor<3x4xf32>
+    %m = onnx.ReduceMean(%f) {axes = array<i64: 1>} : (tensor<3x4xf32>) -> tensor<3x1xf32>
+    %y = onnx.Clip(%f, %m) : (tensor<3x4xf32>, tensor<3x1xf32>) -> tensor<3x4xf32>
+    return %y : tensor<3x4xf32>
+  }
+}
+
+// -----
+
+// A product whose type the file does not say, and inference did not find.
+// expected-error @below {{the head 'dense' (Gemm) cannot be outlined: 'dense' (Gemm) has a result whose rank or element type is not known}}
+module {
+  func.func @untyped(%x: tensor<?x2x2x1xf32>) -> !onnx.unknown {
+    %w = onnx.initializer "w" dense<1.0> : tensor<4x1xf32> -> tensor<4x1xf32>
+    %f = onnx.Flatten(%x) {axis = 1 : i64} : (tensor<?x2x2x1xf32>) -> tensor<?x4xf32>
+    %y = onnx.Gemm(%f, %w) {node_name = "dense"} : (tensor<?x4xf32>, tensor<4x1xf32>) -> !onnx.unknown
+    return %y : !onnx.unknown
+  }
+}
+
+// -----
+
 // expected-error @below {{the head 'dense' (Gemm) cannot be outlined: 'dense' (Gemm) has a weight that is not constant: it is the input 'w', which callers give}}
 module {
   func.func @weight(%x: tensor<?x2x2x1xf32>, %w: tensor<4x1xf32> {onnx.name = "w"}) -> tensor<?x1xf32> {

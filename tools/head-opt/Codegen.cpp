@@ -103,9 +103,8 @@ llvm::Expected<Codegen> Codegen::create(const CodegenOptions &options,
       (isRun || kind == CodegenKind::Linalg))
     return error("--emit-header goes with code; give --emit=shared, obj, asm "
                  "or llvm");
-  if (options.header.getNumOccurrences() &&
-      (options.header.empty() || options.header == output))
-    return error("--emit-header needs a file of its own");
+  if (options.header.getNumOccurrences() && options.header.empty())
+    return error("--emit-header needs a file");
   if (options.name.getNumOccurrences() && !isFunctionName(options.name))
     return error("--name='" + options.name +
                  "' is no name for a C function, or is one that C's libraries "
@@ -175,7 +174,6 @@ llvm::Error Codegen::checkDevice() {
   return llvm::Error::success();
 }
 
-/// Empty where no header is to be written.
 std::string Codegen::getHeaderPath() const {
   if (options.header.getNumOccurrences())
     return options.header;

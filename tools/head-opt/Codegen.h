@@ -61,6 +61,9 @@ public:
   /// Fails, naming it, when an option asks for code and none is to be made.
   static llvm::Error checkUnused(const CodegenOptions &options);
 
+  /// Where the C header goes; empty where none is to be written.
+  std::string getHeaderPath() const;
+
   /// Takes a module in the onnx dialect or in the LLVM dialect, and changes it.
   /// `constantInitializers`: no caller overrides initializers.
   llvm::Error run(mlir::ModuleOp module, bool constantInitializers);
@@ -71,7 +74,6 @@ private:
       : options(options), kind(kind), input(input.str()), output(output.str()) {
   }
 
-  std::string getHeaderPath() const;
   llvm::Error runOnONNX(mlir::ModuleOp module, bool constantInitializers);
   llvm::Error runOnLLVM(mlir::ModuleOp module);
   llvm::Error runOnDevice(mlir::ModuleOp module);

@@ -36,6 +36,7 @@
 #include "mlir/Transforms/Passes.h"
 #include "llvm/Support/CommandLine.h"
 #include "llvm/Support/ErrorHandling.h"
+#include "llvm/Support/FileSystem.h"
 #include "llvm/Support/InitLLVM.h"
 #include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/Path.h"
@@ -137,6 +138,26 @@ static std::string onOneLine(std::string text) {
     if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f)
       c = ' ';
   return text;
+}
+
+/// What tells the file that is to be written at `path` from others, whatever
+/// links lead there; empty for none, standard output, and devices.
+static std::string getRegularFile(StringRef path) {
+  if (path.empty() || path == "-")
+    return "";
+  llvm::sys::fs::file_status status;
+  SmallString<256> real;
+  if (!llvm::sys::fs::status(path, status)) {
+    if (status.type() != llvm::sys::fs::file_type::regular_file ||
+        llvm::sys::fs::real_path(path, real))
+      return "";
+    return real.str().str();
+  }
+  StringRef folder = llvm::sys::path::parent_path(path);
+  if (llvm::sys::fs::real_path(folder.empty() ? "." : folder, real))
+    return "";
+  llvm::sys::path::append(real, llvm::sys::path::filename(path));
+  return real.str().str();
 }
 
 using OnHeads = std::function<void(const HeadAnalysis &)>;
@@ -594,10 +615,22 @@ int Tool::run() {
                             "from '" +
                                 options.backbone +
                                 "'; end it in .onnx or .onnxtxt");
-    if (options.backbone == options.output)
-      return fail(BadUsage, "--emit-backbone and -o both name '" +
-                                options.output +
-                                "'; give them different files");
+  }
+  const std::pair<StringRef, std::string> outputs[] = {
+      {"--emit-backbone", options.backbone},
+      {"-o", options.output},
+      {options.codegen.header.empty() ? "the C header" : "--emit-header",
+       codegen ? codegen->getHeaderPath() : ""},
+      {"--report", options.report}};
+  llvm::StringMap<StringRef> taken;
+  for (const auto &[option, path] : outputs) {
+    std::string file = getRegularFile(path);
+    if (file.empty())
+      continue;
+    auto [other, isNew] = taken.try_emplace(file, option);
+    if (!isNew)
+      return fail(BadUsage, other->second + " and " + option + " both name '" +
+                                path + "'; give them different files");
   }
 
   bool isFile = options.input != "-";

@@ -70,8 +70,8 @@ public:
   /// in `digit` are. All faster digits of that axis must be numbers.
   int64_t getStride(unsigned digit) const;
 
-  /// Splits `digit`, a number, so that the faster part has `inner` values,
-  /// which must divide it.
+  /// Splits `digit` so that the faster part has `inner` values, which must
+  /// divide it.
   void split(unsigned digit, int64_t inner);
 
   /// Fixes a symbol; digits that become 1 disappear.

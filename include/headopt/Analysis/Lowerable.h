@@ -36,6 +36,15 @@ OperandKind classifyOperand(mlir::Value value, const ModelFacts &facts);
 std::optional<llvm::SmallVector<int64_t>>
 getReshapeTarget(mlir::Operation *op, const ModelFacts &facts);
 
+/// True when `conv` is a dense layer: it has one window, which is the whole
+/// map, and no groups.
+bool isDenseConv(onnx::ConvOp conv, const ModelFacts &facts);
+
+/// True when `pow` is of floating-point numbers, and its exponents are, as
+/// numbers of the type that it is computed in, what they are: from opset 12 on
+/// they may have another type.
+bool hasLowerableExponent(onnx::PowOp pow, const ModelFacts &facts);
+
 /// True when `op` can be lowered as it is, or, for a Reshape or a Gather of the
 /// only slice, as a Reshape to getReshapeTarget(). That operands which must be
 /// constant are, is checked; others may be anything. False, and the reason in

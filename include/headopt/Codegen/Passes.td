@@ -15,7 +15,9 @@ def SpecializeBatch : Pass<"specialize-batch", "::mlir::ModuleOp"> {
   let summary = "Make a C function of one on tensors, by blocks of the batch";
   let description = [{
     Takes the one function of the module, from a tensor whose first extent is
-    the batch to another such tensor, and makes of it
+    the batch to another such tensor, and makes of it (each sample of the result
+    must be made from the same sample of the argument alone, unless the batch is
+    fixed; outline-head sees to that)
 
     * a function for each size of `sizes`, of tensors with that static batch,
       between two memrefs;

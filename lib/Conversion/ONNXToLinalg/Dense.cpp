@@ -9,6 +9,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "Emitter.h"
+#include "headopt/Analysis/Lowerable.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 
@@ -274,19 +275,8 @@ class LowerConv : public LowerNode<onnx::ConvOp> {
         "only a convolution with one window is lowered, a dense layer: its "
         "kernel must be as large as the map, without padding, dilation or "
         "groups";
-    auto isNot = [](int64_t value) {
-      return [value](int64_t other) { return other != value; };
-    };
-    StringRef mode = op.getAutoPad().value_or("NOTSET");
-    if (x.getRank() < 3 || x.getRank() != w.getRank() ||
-        op.getGroup().value_or(1) != 1 ||
-        (mode != "NOTSET" && mode != "VALID" && mode != "") ||
-        llvm::any_of(op.getPads().value_or(ArrayRef<int64_t>()), isNot(0)) ||
-        llvm::any_of(op.getDilations().value_or(ArrayRef<int64_t>()), isNot(1)))
+    if (!isDenseConv(op, e.getFacts()))
       return e.refuse(kNotDense);
-    for (int64_t axis = 2; axis != x.getRank(); ++axis)
-      if (!w.shape[axis].isNumber() || w.shape[axis] != x.shape[axis])
-        return e.refuse(kNotDense);
     if (differ(x.shape[1], w.shape[1]))
       return e.refuse("its kernel has not as many channels as its input");
     // The window's elements are in order in both.

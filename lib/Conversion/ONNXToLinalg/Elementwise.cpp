@@ -9,6 +9,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "Emitter.h"
+#include "headopt/Analysis/Lowerable.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/IR/Matchers.h"
@@ -52,8 +53,15 @@ public:
   Value div(Value x, Value y) {
     if (isFloat(x))
       return create<arith::DivFOp>(x, y);
-    return isUnsigned ? create<arith::DivUIOp>(x, y)
-                      : create<arith::DivSIOp>(x, y);
+    // What a quotient is that is no number of the type is not defined, but the
+    // instruction must not trap: it does for 0, and for -1 of the least number.
+    Value one = number(1, y);
+    Value divisor = select(equal(y, number(0, y)), one, y);
+    if (isUnsigned)
+      return create<arith::DivUIOp>(x, divisor);
+    Value isNegated = equal(y, number(-1, y));
+    return select(isNegated, neg(x),
+                  create<arith::DivSIOp>(x, select(isNegated, one, divisor)));
   }
   Value max(Value x, Value y) {
     if (isFloat(x))
@@ -226,19 +234,6 @@ static bool isTwo(Value value) {
   return number && number.getValue() == 2;
 }
 
-/// True when the exponents are, as numbers of the base's type, what they are:
-/// from opset 12 on they may have another type.
-static bool fitsBase(onnx::PowOp op, const ModelFacts &facts) {
-  Type base = getElementType(op.getA()), exponent = getElementType(op.getB());
-  if (isa<FloatType>(exponent))
-    return exponent.getIntOrFloatBitWidth() <=
-           std::max(32U, base.getIntOrFloatBitWidth());
-  std::optional<SmallVector<int64_t>> numbers = facts.getNumbers(op.getB());
-  return numbers && llvm::all_of(*numbers, [](int64_t number) {
-           return std::abs(number) <= 1 << 24;
-         });
-}
-
 /// A function of floating-point numbers; null for other operators.
 static Function getFloatFunction(Operation *op) {
   using A = Arithmetic;
@@ -320,8 +315,11 @@ static Function getFloatFunction(Operation *op) {
         return unary([alpha](A &a, Value x) { return a.elu(x, alpha, alpha); });
       })
       .Case([&](onnx::SeluOp op) {
-        double alpha = get(op.getAlpha(), 1.67326319217681884765625);
-        double gamma = get(op.getGamma(), 1.05070102214813232421875);
+        bool old = onnx::getOpsetVersion(op).value_or(6) < 6;
+        double alpha = get(op.getAlpha(), old ? static_cast<double>(1.6732F)
+                                              : 1.67326319217681884765625);
+        double gamma = get(op.getGamma(), old ? static_cast<double>(1.0507F)
+                                              : 1.05070102214813232421875);
         return unary([=](A &a, Value x) {
           return a.mul(a.elu(x, alpha, 1), a.number(gamma, x));
         });
@@ -529,7 +527,7 @@ LowerPerElement::matchAndRewrite(Operation *op, ArrayRef<Value> operands,
     if (!function && isa<onnx::GeluOp>(op))
       return refuse("its approximation has no lowering");
     if (auto pow = dyn_cast<onnx::PowOp>(op);
-        pow && !fitsBase(pow, e.getFacts()))
+        pow && !hasLowerableExponent(pow, e.getFacts()))
       return refuse(
           "its exponents have another type than its input; cast them");
   }

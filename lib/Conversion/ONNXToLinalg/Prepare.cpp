@@ -6,6 +6,7 @@
 
 #include "Emitter.h"
 #include "headopt/Analysis/ConstantFolder.h"
+#include "headopt/Analysis/Lowerable.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/AsmState.h"
 #include "mlir/IR/DialectResourceBlobManager.h"
@@ -70,35 +71,17 @@ static void foldToConstant(Value value, const ModelFacts &facts) {
 /// Replaces the target of a Reshape by a constant where its result's extents
 /// say the same, so that what computes it need not be lowered.
 static void fixTarget(onnx::ReshapeOp reshape, const ModelFacts &facts) {
-  const std::optional<ValueFacts::Shape> &from =
-      facts.get(reshape.getData()).shape;
-  const std::optional<ValueFacts::Shape> &to =
-      facts.get(reshape.getReshaped()).shape;
-  if (!from || !to || getConstantInts(reshape.getShape()))
+  if (getConstantInts(reshape.getShape()))
     return;
-  SmallVector<int64_t> target;
-  bool inferred = false;
-  for (auto [axis, extent] : llvm::enumerate(*to)) {
-    if (extent.isNumber()) {
-      // 0 would stand for an extent of the input.
-      if (extent.getNumber() <= 0)
-        return;
-      target.push_back(extent.getNumber());
-    } else if (axis < from->size() && (*from)[axis] == extent) {
-      target.push_back(0);
-    } else if (!inferred) {
-      inferred = true;
-      target.push_back(-1);
-    } else {
-      return;
-    }
-  }
+  std::optional<SmallVector<int64_t>> target = getReshapeTarget(reshape, facts);
+  if (!target)
+    return;
   OpBuilder b(reshape);
-  auto type = RankedTensorType::get({static_cast<int64_t>(target.size())},
+  auto type = RankedTensorType::get({static_cast<int64_t>(target->size())},
                                     b.getI64Type());
   auto constant = onnx::InitializerOp::create(
       b, reshape.getLoc(), type, onnx::getValueName(reshape.getShape()),
-      DenseElementsAttr::get(type, ArrayRef<int64_t>(target)),
+      DenseElementsAttr::get(type, ArrayRef<int64_t>(*target)),
       /*input=*/Value());
   reshape.getShapeMutable().assign(constant);
   reshape.removeAllowzeroAttr();
@@ -107,18 +90,6 @@ static void fixTarget(onnx::ReshapeOp reshape, const ModelFacts &facts) {
 //===----------------------------------------------------------------------===//
 // Types
 //===----------------------------------------------------------------------===//
-
-/// The type that says what is known of `value`.
-static Type getKnownType(Value value, const ModelFacts &facts) {
-  const ValueFacts &known = facts.get(value);
-  if (!known.elementType || !known.shape ||
-      !TensorType::isValidElementType(known.elementType))
-    return value.getType();
-  SmallVector<int64_t> shape;
-  for (const Extent &extent : *known.shape)
-    shape.push_back(extent.getNumber());
-  return RankedTensorType::get(shape, known.elementType);
-}
 
 /// The name that `value` goes by in messages.
 static std::string describe(Value value) {
@@ -179,7 +150,8 @@ LogicalResult headopt::prepareForLowering(ModuleOp module) {
       for (Value result : op.getResults())
         if (isa<onnx::ONNXDialect>(op.getDialect()) &&
             !isa<onnx::InitializerOp, onnx::NoneOp>(op))
-          result.setType(getKnownType(result, facts));
+          if (RankedTensorType type = getKnownType(result, facts))
+            result.setType(type);
     SmallVector<Type> results =
         llvm::to_vector(body.getTerminator()->getOperandTypes());
     func.setType(

@@ -222,7 +222,8 @@ llvm::Error Compiler::emitShared(StringRef path) {
   llvm::Expected<TemporaryFolder> folder = TemporaryFolder::create();
   if (!folder)
     return folder.takeError();
-  std::string object = folder->getFile(code.name + ".o");
+  // A name of its own: functions may be called longer than files can be.
+  std::string object = folder->getFile("head.o");
   if (llvm::Error error =
           emitObject(*module, *machine, weights->getWeights(), object))
     return error;

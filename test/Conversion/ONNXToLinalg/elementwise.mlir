@@ -127,6 +127,19 @@ module attributes {onnx.model = {ir_version = 3 : i64, opset_imports = [{domain 
 
 // -----
 
+// Opset 1 had fewer digits.
+// CHECK-LABEL: func.func @old_selu(
+// CHECK-DAG:     arith.constant 1.673200e+00 : f32
+// CHECK-DAG:     arith.constant 1.050700e+00 : f32
+module attributes {onnx.model = {ir_version = 3 : i64, opset_imports = [{domain = "", version = 5 : i64}]}} {
+  func.func @old_selu(%a: tensor<?x3xf32>) -> tensor<?x3xf32> {
+    %y = onnx.Selu(%a) : (tensor<?x3xf32>) -> tensor<?x3xf32>
+    return %y : tensor<?x3xf32>
+  }
+}
+
+// -----
+
 // Without `broadcast` the shapes have to be the same.
 module attributes {onnx.model = {ir_version = 3 : i64, opset_imports = [{domain = "", version = 6 : i64}]}} {
   func.func @old_without_broadcast(%a: tensor<?x3xf32>, %b: tensor<3xf32>) -> tensor<?x3xf32> {

@@ -57,6 +57,10 @@
 // SHARED: 1: {{.*}} FUNC GLOBAL DEFAULT UND __tls_get_addr
 // SHARED: 2: {{.*}} FUNC GLOBAL DEFAULT [[#]] dense
 
+// A name of 300 letters, which no file can have.
+// RUN: python3 -c "print('--name=' + 'n' * 300)" > %t/long
+// RUN: head-opt %S/Inputs/dense.mlir -o %t/long.so @%t/long
+
 // The same input gives the same bytes.
 // RUN: head-opt %S/Inputs/dense.mlir -o %t/again.o --mcpu=x86-64-v3
 // RUN: cmp %t/k.o %t/again.o

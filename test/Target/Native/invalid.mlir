@@ -31,7 +31,13 @@
 // RUN: not head-opt %S/Inputs/dense.mlir --run --emit=obj 2>&1 | FileCheck %s --check-prefix=BOTH
 // BOTH: {{^}}head-opt: error: --run writes no model or code; leave --emit away{{$}}
 // RUN: not head-opt %S/Inputs/dense.mlir -o %t/k.o --emit-header=%t/k.o 2>&1 | FileCheck %s --check-prefix=SAME
-// SAME: {{^}}head-opt: error: --emit-header needs a file of its own{{$}}
+// SAME: {{^}}head-opt: error: -o and --emit-header both name {{.*}}; give them different files{{$}}
+// RUN: not head-opt %S/Inputs/dense.mlir -o %t/k.o --emit-header=%t/../%basename_t.tmp/k.o 2>&1 | FileCheck %s --check-prefix=SAME
+// RUN: not head-opt %S/Inputs/dense.mlir --emit=shared -o %t/k.h 2>&1 | FileCheck %s --check-prefix=BESIDE
+// BESIDE: {{^}}head-opt: error: -o and the C header both name {{.*}}; give them different files{{$}}
+// RUN: not head-opt %S/Inputs/dense.mlir -o %t/k.so --report=%t/k.h 2>&1 | FileCheck %s --check-prefix=REPORT
+// REPORT: {{^}}head-opt: error: the C header and --report both name {{.*}}; give them different files{{$}}
+// RUN: head-opt %S/Inputs/dense.mlir -o /dev/null --emit=obj --report=/dev/null
 // RUN: not head-opt %S/Inputs/dense.mlir --emit=linalg 2>&1 | FileCheck %s --check-prefix=LINALG
 // LINALG: {{^}}head-opt: error: {{.*}}dense.mlir: --emit=linalg is for ONNX models{{$}}
 // RUN: not head-opt %S/Inputs/dense.mlir -o %t/k.o --threads=openmp 2>&1 | FileCheck %s --check-prefix=THREADS
