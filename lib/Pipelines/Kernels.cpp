@@ -21,13 +21,16 @@ void headopt::buildKernelPipeline(OpPassManager &pm,
   pm.addNestedPass<func::FuncOp>(createFuseElementwise());
   pm.addPass(createCanonicalizerPass());
   pm.addPass(createCSEPass());
-  MapPoolingToGPUOptions pooling;
-  pooling.subgroupSize = options.subgroupSize;
-  pm.addPass(createMapPoolingToGPU(pooling));
-  MapDenseToGPUOptions dense;
-  dense.subgroupSize = options.subgroupSize;
-  pm.addPass(createMapDenseToGPU(dense));
-  pm.addPass(createMapLoopsToGPU());
+  auto fill = [&](auto passOptions) {
+    passOptions.subgroupSize = options.subgroupSize;
+    passOptions.blockThreads = options.blockThreads;
+    passOptions.maxBlocks = options.maxBlocks;
+    return passOptions;
+  };
+  pm.addPass(createMapPoolingToGPU(fill(MapPoolingToGPUOptions())));
+  pm.addPass(createMapDenseToGPU(fill(MapDenseToGPUOptions())));
+  pm.addPass(createMapLoopsToGPU(fill(MapLoopsToGPUOptions())));
+
   // Arithmetic and functions of halves are done in f32, as on CPUs.
   pm.addPass(math::createMathExtendToSupportedTypes());
   arith::ArithEmulateUnsupportedFloatsOptions emulated;

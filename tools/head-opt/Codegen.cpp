@@ -15,6 +15,7 @@
 #include "headopt/Target/Native/HostRun.h"
 #include "headopt/Target/Native/Target.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "llvm/ADT/ScopeExit.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/Format.h"
 #include "llvm/Support/Path.h"
@@ -347,6 +348,11 @@ llvm::Error Codegen::runOnLLVM(ModuleOp module) {
 }
 
 llvm::Error Codegen::run(ModuleOp module, bool constantInitializers) {
+  // The modules' context does not live as long as this.
+  auto forget = llvm::make_scope_exit([&] {
+    reference = nullptr;
+    lowered.clear();
+  });
   WalkResult walked = module.walk([](Operation *op) {
     return isa_and_present<onnx::ONNXDialect>(op->getDialect())
                ? WalkResult::interrupt()

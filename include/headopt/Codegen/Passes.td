@@ -294,12 +294,18 @@ class MapToGPU<string name> : Pass<name, "::mlir::ModuleOp"> {
     "::mlir::math::MathDialect", "::mlir::memref::MemRefDialect",
     "::mlir::scf::SCFDialect", "::mlir::tensor::TensorDialect",
     "::mlir::vector::VectorDialect"];
-}
-
-defvar SubgroupSizeOption =
+  let options = [
     Option<"subgroupSize", "subgroup-size", "unsigned", /*default=*/"32",
            "Threads that exchange numbers without shared memory: 4, 8, 16, 32 "
-           "or 64">;
+           "or 64">,
+    Option<"blockThreads", "block-threads", "unsigned", /*default=*/"256",
+           "Threads of a block that has a long row or columns: a multiple of 32 "
+           "and of the sub-group">,
+    Option<"maxBlocks", "max-blocks", "unsigned", /*default=*/"65535",
+           "Blocks of a launch; each does several tasks when there are more. "
+           "Not every Vulkan device has larger grids">,
+  ];
+}
 
 def MapPoolingToGPU : MapToGPU<"map-pooling-to-gpu"> {
   let summary = "Make kernels of sums, means and maxima over axes of a tensor";
@@ -331,7 +337,6 @@ def MapPoolingToGPU : MapToGPU<"map-pooling-to-gpu"> {
     Reductions that are left alone get a remark (category `map-pooling-to-gpu`)
     that says why.
   }];
-  let options = [SubgroupSizeOption];
 }
 
 def MapDenseToGPU : MapToGPU<"map-dense-to-gpu"> {
@@ -347,7 +352,6 @@ def MapDenseToGPU : MapToGPU<"map-dense-to-gpu"> {
     ```
     Products that are left alone get a remark (category `map-dense-to-gpu`).
   }];
-  let options = [SubgroupSizeOption];
 }
 
 def MapLoopsToGPU : MapToGPU<"map-loops-to-gpu"> {

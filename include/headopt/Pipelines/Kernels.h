@@ -20,6 +20,13 @@ struct KernelPipelineOptions
       llvm::cl::desc("Threads that exchange numbers without shared memory: 4, "
                      "8, 16, 32 or 64"),
       llvm::cl::init(32)};
+  Option<unsigned> blockThreads{
+      *this, "block-threads",
+      llvm::cl::desc("Threads of a block that has a long row or columns"),
+      llvm::cl::init(256)};
+  Option<unsigned> maxBlocks{*this, "max-blocks",
+                             llvm::cl::desc("Blocks of a launch"),
+                             llvm::cl::init(65535)};
 };
 
 /// From functions on tensors, in linalg, to the same functions with

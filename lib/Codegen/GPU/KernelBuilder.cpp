@@ -17,9 +17,6 @@
 using namespace mlir;
 using namespace headopt;
 
-/// A block does several tasks when there are more than this: Vulkan has no
-/// larger grid everywhere.
-static constexpr int64_t kMaxBlocks = 65535;
 /// The widest access of one thread.
 static constexpr int64_t kVectorBytes = 16;
 
@@ -169,7 +166,7 @@ void KernelBuilder::branch(Index condition, function_ref<void()> whenTrue,
 
 void KernelBuilder::launch(StringRef kind, Index tasks, int64_t threads,
                            function_ref<void(Value, Value)> body) {
-  Value blocks = materialize(min(tasks, getIndexAttr(kMaxBlocks)));
+  Value blocks = materialize(min(tasks, getIndexAttr(family.shape.maxBlocks)));
   Value one = constant(1);
   current = gpu::LaunchOp::create(*this, blocks, one, one, constant(threads),
                                   one, one);
@@ -184,7 +181,7 @@ void KernelBuilder::launch(StringRef kind, Index tasks, int64_t threads,
   setInsertionPointToStart(&current.getBody().front());
   Value block = current.getBlockIds().x, thread = current.getThreadIds().x;
   std::optional<int64_t> known = getConstantIntValue(tasks);
-  if (known && *known <= kMaxBlocks) {
+  if (known && *known <= family.shape.maxBlocks) {
     body(block, thread);
   } else {
     // `blocks` is an argument of the kernel: not every back end can ask.
@@ -343,7 +340,7 @@ Value KernelBuilder::joinLanes(Combiner combiner, Value number, int64_t lanes) {
                        ? gpu::AllReduceOperation::ADD
                        : gpu::AllReduceOperation::MAXIMUMF;
   std::optional<uint32_t> cluster;
-  if (lanes != family.subgroupSize)
+  if (lanes != family.shape.subgroupSize)
     cluster = lanes;
   return gpu::SubgroupReduceOp::create(*this, number, operation,
                                        /*uniform=*/false, cluster);

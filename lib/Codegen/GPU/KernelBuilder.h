@@ -22,10 +22,23 @@ namespace headopt {
 /// Whether kernels have buffers of numbers of this type.
 bool isKernelElement(mlir::Type type);
 
-/// What the launches of one function have in common.
-struct KernelFamily {
+/// Threads of a block that read neighbouring columns, at most.
+inline constexpr int64_t kMaxColumnThreads = 32;
+
+/// How kernels are cut.
+struct KernelShape {
   /// Lanes that exchange numbers without shared memory.
   int64_t subgroupSize;
+  /// Threads of a block that works on one thing: a multiple of the sub-group,
+  /// and of kMaxColumnThreads.
+  int64_t blockThreads;
+  /// A block does several tasks when there are more than this.
+  int64_t maxBlocks;
+};
+
+/// What the launches of one function have in common.
+struct KernelFamily {
+  KernelShape shape;
   /// Symbol of the gpu.module for the kernels.
   std::string module;
   /// How the kernels' names begin.
@@ -49,7 +62,8 @@ public:
     setInsertionPoint(at);
   }
 
-  int64_t getSubgroupSize() const { return family.subgroupSize; }
+  int64_t getSubgroupSize() const { return family.shape.subgroupSize; }
+  int64_t getBlockThreads() const { return family.shape.blockThreads; }
 
   //===--------------------------------------------------------------------===//
   // On the host

@@ -33,8 +33,6 @@ using namespace headopt;
 /// Threads of a block that reads short rows: few, so that small maps reach many
 /// processors.
 static constexpr int64_t kRowThreads = 128;
-/// Threads of the other blocks.
-static constexpr int64_t kBlockThreads = 256;
 /// Accesses that one lane makes of a short row.
 static constexpr int64_t kAccessesOfLane = 8;
 /// Accesses in flight in one pass of a loop.
@@ -45,8 +43,6 @@ static constexpr int64_t kShortRow = 1024;
 /// one: enough for a block to be worth its start.
 static constexpr int64_t kBlockRow = 16384;
 static constexpr int64_t kRowPiece = 8192;
-/// Threads that read neighbouring columns.
-static constexpr int64_t kColumnThreads = 32;
 /// What one block reduces of columns, and a piece of more.
 static constexpr int64_t kBlockColumn = 4096;
 static constexpr int64_t kColumnPiece = 1024;
@@ -264,7 +260,7 @@ void PoolingMapper::mapLongRows(Stage stage, Index pieces) {
     stage.isLast = false;
     stage.to = b.allocate(pooling.getAccumulatorType(), b.mul(numRows, pieces));
   }
-  int64_t threads = std::max(kBlockThreads, b.getSubgroupSize());
+  int64_t threads = b.getBlockThreads();
   b.launch(
       "blocks", b.mul(numRows, pieces), threads, [&](Value task, Value thread) {
         Value row = b.materialize(b.floorDiv(task, pieces));
@@ -346,13 +342,13 @@ void PoolingMapper::mapColumns(Stage stage, Index pieces) {
         pooling.getAccumulatorType(),
         b.mul(b.mul(b.mul(outer, pieces), numColumns), b.getIndexAttr(lanes)));
   }
-  int64_t width = kColumnThreads;
+  int64_t width = kMaxColumnThreads, threads = b.getBlockThreads();
   if (std::optional<int64_t> known = getConstantIntValue(numColumns))
     width = std::min<int64_t>(width, llvm::bit_ceil(uint64_t(*known)));
-  int64_t together = kBlockThreads / width;
+  int64_t together = threads / width;
   Index tiles = b.ceilDiv(numColumns, b.getIndexAttr(width));
   Index tasks = b.mul(b.mul(outer, pieces), tiles);
-  b.launch("columns", tasks, kBlockThreads, [&](Value task, Value thread) {
+  b.launch("columns", tasks, threads, [&](Value task, Value thread) {
     Value x = b.materialize(b.remainder(thread, b.getIndexAttr(width)));
     Value y = b.materialize(b.floorDiv(thread, width));
     Index line = b.floorDiv(task, tiles);
@@ -374,9 +370,9 @@ void PoolingMapper::mapColumns(Stage stage, Index pieces) {
         });
     Type type = sums.front().getType();
     // One plane of all threads for each element of an access.
-    DeviceBuffer shared{b.getShared(type, kBlockThreads * lanes), type};
+    DeviceBuffer shared{b.getShared(type, threads * lanes), type};
     auto getPlace = [&](Index thread, int64_t k) {
-      return b.materialize(b.add(thread, b.getIndexAttr(k * kBlockThreads)));
+      return b.materialize(b.add(thread, b.getIndexAttr(k * threads)));
     };
     for (auto [k, sum] : llvm::enumerate(sums))
       b.write(shared, getPlace(thread, k), sum);

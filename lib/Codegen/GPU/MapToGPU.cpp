@@ -26,19 +26,28 @@ namespace headopt {
 using namespace mlir;
 using namespace headopt;
 
-/// What the launches of `func` share. Kernels that earlier passes made keep
-/// their names, since every pass has a word of its own in them.
-static KernelFamily makeFamily(func::FuncOp func, int64_t subgroupSize,
-                               StringRef pass) {
+/// What the launches of `func` share. The kernels of the passes are told apart
+/// by a word of each pass in their names.
+static KernelFamily makeFamily(func::FuncOp func, const KernelShape &shape,
+                               StringRef word) {
   std::string name = func.getName().str();
-  return {subgroupSize, name + "_kernels", name + "_" + pass.str()};
+  return {shape, name + "_kernels", name + "_" + word.str()};
 }
 
-static LogicalResult checkSubgroupSize(Operation *op, unsigned size) {
-  if (llvm::is_contained({4u, 8u, 16u, 32u, 64u}, size))
-    return success();
-  return op->emitError("subgroup-size is ")
-         << size << "; give 4, 8, 16, 32 or 64";
+/// Emits an error when the options of a pass do not fit together.
+static LogicalResult checkShape(Operation *op, const KernelShape &shape) {
+  if (!llvm::is_contained({4, 8, 16, 32, 64}, shape.subgroupSize))
+    return op->emitError("subgroup-size is ")
+           << shape.subgroupSize << "; give 4, 8, 16, 32 or 64";
+  int64_t unit = std::max(kMaxColumnThreads, shape.subgroupSize);
+  if (shape.blockThreads == 0 || shape.blockThreads % unit != 0 ||
+      shape.blockThreads > 1024)
+    return op->emitError("block-threads is ")
+           << shape.blockThreads << "; give a multiple of " << unit
+           << ", up to 1024";
+  if (shape.maxBlocks == 0)
+    return op->emitError("max-blocks is 0; give 1 or more");
+  return success();
 }
 
 /// Whether there is nothing to read or to write.
@@ -69,8 +78,8 @@ struct MapPoolingToGPU final
     : headopt::impl::MapPoolingToGPUBase<MapPoolingToGPU> {
   using MapPoolingToGPUBase::MapPoolingToGPUBase;
 
-  void runOnFunction(func::FuncOp func) {
-    KernelFamily family = makeFamily(func, subgroupSize, "pool");
+  void runOnFunction(func::FuncOp func, const KernelShape &shape) {
+    KernelFamily family = makeFamily(func, shape, "pool");
     SmallVector<linalg::GenericOp> ops;
     func.walk([&](linalg::GenericOp op) {
       if (op.getNumReductionLoops() != 0)
@@ -95,18 +104,19 @@ struct MapPoolingToGPU final
   }
 
   void runOnOperation() override {
-    if (failed(checkSubgroupSize(getOperation(), subgroupSize)))
+    KernelShape shape{subgroupSize, blockThreads, maxBlocks};
+    if (failed(checkShape(getOperation(), shape)))
       return signalPassFailure();
     for (auto func : getOperation().getOps<func::FuncOp>())
-      runOnFunction(func);
+      runOnFunction(func, shape);
   }
 };
 
 struct MapDenseToGPU final : headopt::impl::MapDenseToGPUBase<MapDenseToGPU> {
   using MapDenseToGPUBase::MapDenseToGPUBase;
 
-  void runOnFunction(func::FuncOp func) {
-    KernelFamily family = makeFamily(func, subgroupSize, "dense");
+  void runOnFunction(func::FuncOp func, const KernelShape &shape) {
+    KernelFamily family = makeFamily(func, shape, "dense");
     SmallVector<linalg::LinalgOp> ops;
     func.walk([&](linalg::LinalgOp op) {
       if (linalg::isaContractionOpInterface(op))
@@ -133,19 +143,19 @@ struct MapDenseToGPU final : headopt::impl::MapDenseToGPUBase<MapDenseToGPU> {
   }
 
   void runOnOperation() override {
-    if (failed(checkSubgroupSize(getOperation(), subgroupSize)))
+    KernelShape shape{subgroupSize, blockThreads, maxBlocks};
+    if (failed(checkShape(getOperation(), shape)))
       return signalPassFailure();
     for (auto func : getOperation().getOps<func::FuncOp>())
-      runOnFunction(func);
+      runOnFunction(func, shape);
   }
 };
 
 struct MapLoopsToGPU final : headopt::impl::MapLoopsToGPUBase<MapLoopsToGPU> {
   using MapLoopsToGPUBase::MapLoopsToGPUBase;
 
-  LogicalResult runOnFunction(func::FuncOp func) {
-    // The kernels do not care how many lanes exchange numbers.
-    KernelFamily family = makeFamily(func, /*subgroupSize=*/1, "loops");
+  LogicalResult runOnFunction(func::FuncOp func, const KernelShape &shape) {
+    KernelFamily family = makeFamily(func, shape, "loops");
     SmallVector<linalg::LinalgOp> ops;
     func.walk([&](linalg::LinalgOp op) { ops.push_back(op); });
     IRRewriter rewriter(&getContext());
@@ -170,8 +180,11 @@ struct MapLoopsToGPU final : headopt::impl::MapLoopsToGPUBase<MapLoopsToGPU> {
   }
 
   void runOnOperation() override {
+    KernelShape shape{subgroupSize, blockThreads, maxBlocks};
+    if (failed(checkShape(getOperation(), shape)))
+      return signalPassFailure();
     for (auto func : getOperation().getOps<func::FuncOp>())
-      if (failed(runOnFunction(func)))
+      if (failed(runOnFunction(func, shape)))
         return signalPassFailure();
   }
 };
