@@ -12,7 +12,7 @@ import numpy as np
 EMULATOR = Path(__file__).resolve().parents[2] / "Emulator"
 sys.path.insert(0, str(EMULATOR))
 
-from retarget import LLVM  # noqa: E402
+from retarget import LLVM  # noqa: E402  (needs the path)
 
 # Chip and size of a sub-group.
 TARGETS = {
