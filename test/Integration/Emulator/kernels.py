@@ -22,8 +22,7 @@ TARGETS = {
 }
 
 FRONT = (
-    "convert-vector-to-scf,convert-scf-to-cf,expand-strided-metadata,"
-    "lower-affine"
+    "convert-vector-to-scf,convert-scf-to-cf,expand-strided-metadata," "lower-affine"
 )
 BACK = "canonicalize,cse,reconcile-unrealized-casts"
 

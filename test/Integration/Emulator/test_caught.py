@@ -42,9 +42,9 @@ def enlarge(loop, bound):
         value = int(re.search(rf"{bound} = arith.constant (\d+)", text)[1]) + 1
         start = "%b = gpu.block_id x\n"
         text = replace(f"{loop} to {bound}", f"{loop} to %more")(text)
-        return replace(
-            start, f"%more = arith.constant {value} : index\n  {start}"
-        )(text)
+        return replace(start, f"%more = arith.constant {value} : index\n  {start}")(
+            text
+        )
 
     return edit
 

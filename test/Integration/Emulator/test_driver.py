@@ -89,8 +89,12 @@ def test_failure_to_order(build, program, tmp_path, fail, status):
 def test_two_libraries_with_the_same_names(build, program, tmp_path):
     """The image says which is which."""
     right = build("sm_80")
-    other = build("sm_80", lambda s: s.replace("%rcp = arith.constant 0.001",
-                                               "%rcp = arith.constant 0.002"))
+    other = build(
+        "sm_80",
+        lambda s: s.replace(
+            "%rcp = arith.constant 0.001", "%rcp = arith.constant 0.002"
+        ),
+    )
     for i, first in enumerate((right, other)):
         twins = [
             Emulator(e.ir, "cuda", _new(tmp_path, f"{i}{j}"), e.get_image())

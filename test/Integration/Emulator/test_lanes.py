@@ -50,8 +50,9 @@ def run(build, ir, kind, threads, **options):
     if kind == "cuda":
         # Not all of this is for the chip, and the back end is not what is tested.
         emulator.image = b".version 8.0\n.target sm_80\n.visible .entry k(\n"
-    result = emulator.run([np.zeros(threads, np.int32)], [("k", 1, threads, [0])],
-                          **options)
+    result = emulator.run(
+        [np.zeros(threads, np.int32)], [("k", 1, threads, [0])], **options
+    )
     return result
 
 
@@ -173,7 +174,9 @@ def dpp(control, rows=15, banks=15, bound="true", chip="gfx90a"):
 
 def in_row(function):
     """From the place in a row of 16 to the lane."""
-    return lambda i: None if function(i % 16) is None else i // 16 * 16 + function(i % 16)
+    return lambda i: (
+        None if function(i % 16) is None else i // 16 * 16 + function(i % 16)
+    )
 
 
 # Control, chip, and the lane that lane i reads, or None.
@@ -213,10 +216,7 @@ def test_dpp(build, name):
         build,
         ir,
         "hip",
-        [
-            got(t, 0) if t % warp // 16 % 2 and t // 4 % 2 == 0 else 7
-            for t in range(64)
-        ],
+        [got(t, 0) if t % warp // 16 % 2 and t // 4 % 2 == 0 else 7 for t in range(64)],
     )
 
 
@@ -224,9 +224,7 @@ def test_unknown_dpp_control(build):
     ir = dpp(0x170)
     emulator = build.from_ir(ir, "hip", lambda: ir)
     # The back end does not know it either: an image of another kernel's.
-    emulator.image = build.from_ir(
-        dpp(0x140), "hip", lambda: dpp(0x140)
-    ).get_image()
+    emulator.image = build.from_ir(dpp(0x140), "hip", lambda: dpp(0x140)).get_image()
     result = run(build, ir, "hip", 64)
     assert result.code == FAILURE
     assert "DPP control 368" in result.message
@@ -279,8 +277,9 @@ def test_reads(build):
 
 
 def test_readlane_beyond(build):
-    result = run(build, amdgpu("readlane.i32", ["i32 %v", "i32 37"], "gfx1100"),
-                 "hip", 64)
+    result = run(
+        build, amdgpu("readlane.i32", ["i32 %v", "i32 37"], "gfx1100"), "hip", 64
+    )
     assert result.code == FAILURE
     assert "reads lane 37, which its sub-group has not" in result.message
 

@@ -95,7 +95,14 @@ REFUSED = {
 def retarget(tmp_path, ir, *options):
     (tmp_path / "k.ll").write_text(ir)
     return subprocess.run(
-        [sys.executable, RETARGET, tmp_path / "k.ll", "-o", tmp_path / "k.so", *options],
+        [
+            sys.executable,
+            RETARGET,
+            tmp_path / "k.ll",
+            "-o",
+            tmp_path / "k.so",
+            *options,
+        ],
         capture_output=True,
         text=True,
         timeout=600,
