@@ -29,6 +29,7 @@ ENTRY_POINTS = {
     "countBelow": "i32",
     "assume": "void",
     "assumeAligned": "void",
+    "packet": "ptr",
 }
 
 
@@ -284,6 +285,11 @@ def amdgcn_special(w, match):
 @intrinsic(r"llvm\.amdgcn\.wavefrontsize")
 def amdgcn_wavefront(w, _):
     w.give(w.call("special", "i32 13", line=False))
+
+
+@intrinsic(r"llvm\.amdgcn\.dispatch\.ptr")
+def amdgcn_packet(w, _):
+    w.give(w.call("packet", line=False))
 
 
 @intrinsic(r"llvm\.amdgcn\.s\.barrier\.(signal|wait)")

@@ -32,7 +32,7 @@ from intrinsics import (
 
 LLVM = Path(os.environ.get("LLVM_BIN", "/usr/lib/llvm-22/bin"))
 
-VERSION = 1  # kernelsVersion in Kernels.h
+VERSION = 2  # kernelsVersion in Kernels.h
 SHARED, CONSTANT, GLOBAL = 0, 1, 2  # RegionKind
 # Behind and before each variable in shared memory.
 RED_ZONE = 256

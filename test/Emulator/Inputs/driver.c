@@ -1,5 +1,6 @@
-/*===- driver.c - A program that uses CUDA's driver --------------------------===*\
-|* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception                      *|
+/*===- driver.c - A program that uses CUDA's driver
+--------------------------===*\
+|* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception *|
 \*===--------------------------------------------------------------------------===*/
 
 /* driver MODE IMAGE: loads libcuda.so.1 as any program does and pools 5 rows of
@@ -12,12 +13,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define CHECK(CONDITION)                                                         \
-  do {                                                                           \
-    if (!(CONDITION)) {                                                          \
-      printf("line %d: %s\n", __LINE__, #CONDITION);                             \
-      exit(1);                                                                   \
-    }                                                                            \
+#define CHECK(CONDITION)                                                       \
+  do {                                                                         \
+    if (!(CONDITION)) {                                                        \
+      printf("line %d: %s\n", __LINE__, #CONDITION);                           \
+      exit(1);                                                                 \
+    }                                                                          \
   } while (0)
 
 #define FUNCTION(NAME, ...) static int (*NAME)(__VA_ARGS__)
@@ -38,8 +39,8 @@ FUNCTION(cuMemcpyDtoH_v2, void *, uint64_t, size_t);
 FUNCTION(cuStreamCreate, void **, unsigned);
 FUNCTION(cuStreamDestroy_v2, void *);
 FUNCTION(cuStreamSynchronize, void *);
-FUNCTION(cuLaunchKernel, void *, unsigned, unsigned, unsigned, unsigned, unsigned,
-         unsigned, unsigned, void *, void **, void **);
+FUNCTION(cuLaunchKernel, void *, unsigned, unsigned, unsigned, unsigned,
+         unsigned, unsigned, unsigned, void *, void **, void **);
 FUNCTION(cuGetErrorName, int, const char **);
 
 enum { rows = 5, columns = 1000 };
@@ -59,8 +60,8 @@ static char *read_file(const char *name) {
 static void load_driver(void) {
   void *driver = dlopen("libcuda.so.1", RTLD_NOW | RTLD_LOCAL);
   CHECK(driver);
-#define LOAD(NAME)                                                               \
-  *(void **)&NAME = dlsym(driver, #NAME);                                        \
+#define LOAD(NAME)                                                             \
+  *(void **)&NAME = dlsym(driver, #NAME);                                      \
   CHECK(NAME)
   LOAD(cuInit);
   LOAD(cuDeviceGet);
@@ -154,7 +155,8 @@ int main(int argc, char **argv) {
   void *params[2] = {&args[0], &args[1]};
   if (strcmp(mode, "free") == 0)
     CHECK(cuMemFreeAsync(x, stream) == 0);
-  CHECK(cuLaunchKernel(function, rows, 1, 1, 256, 1, 1, 0, stream, params, 0) == 0);
+  CHECK(cuLaunchKernel(function, rows, 1, 1, 256, 1, 1, 0, stream, params, 0) ==
+        0);
   /* So may what the arguments were taken from. */
   args[0] = args[1] = 0;
   memset(output, 0, sizeof(output));

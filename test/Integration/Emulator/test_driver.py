@@ -111,6 +111,21 @@ def test_two_libraries_with_the_same_names(build, program, tmp_path):
         assert (done.returncode, done.stdout) == (0, "done\n"), done.stderr
 
 
+def test_code_object_of_other_kernels(build, tmp_path):
+    """Where the image is given, its bytes decide, not the names of its kernels."""
+    right = build("gfx90a")
+    buffers, launch, _ = kernels.get_case("pool_block", 64)
+    for name, image, code in (
+        ("same", right.get_image(), 0),
+        ("other", build("gfx1100").get_image(), 1),
+    ):
+        emulator = Emulator(right.ir, "hip", _new(tmp_path, name), image)
+        emulator.image = right.get_image()
+        result = emulator.run(buffers, [launch])
+        assert result.code == code, result.message
+        assert code == 0 or result.message == "hipModuleLoadData gave 200\n"
+
+
 def _new(folder, name):
     (folder / name).mkdir()
     return folder / name

@@ -276,6 +276,23 @@ def test_reads(build):
     check(build, ir, "hip", [32] * 64)
 
 
+def test_packet(build):
+    """Threads of the whole grid, and of a block."""
+    body = """  %q = {call}
+  %qx = getelementptr i8, ptr addrspace(4) %q, i64 12
+  %grid = load i32, ptr addrspace(4) %qx, align 4
+  %qb = getelementptr i8, ptr addrspace(4) %q, i64 4
+  %half = load i16, ptr addrspace(4) %qb, align 2
+  %block = zext i16 %half to i32
+  %scaled = mul i32 %block, 1000
+  %r = add i32 %scaled, %grid"""
+    ir = amdgpu("dispatch.ptr", [], body=body, result="ptr addrspace(4)")
+    emulator = build.from_ir(ir, "hip", lambda: ir)
+    result = emulator.run([np.zeros(64, np.int32)], [("k", 1, 64, [0])])
+    assert result.code == 0, result.message
+    assert result.buffers[0].tolist() == [64064] * 64
+
+
 def test_readlane_beyond(build):
     result = run(
         build, amdgpu("readlane.i32", ["i32 %v", "i32 37"], "gfx1100"), "hip", 64
