@@ -1,10 +1,11 @@
-/*===- driver.c - A program that uses CUDA's driver
---------------------------===*\
-|* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception *|
-\*===--------------------------------------------------------------------------===*/
-
-/* driver MODE IMAGE: loads libcuda.so.1 as any program does and pools 5 rows of
-   1000 floats. MODE "run" is a program without faults; the others have one. */
+//===- driver.c - A program that uses CUDA's driver -----------------------===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// driver MODE IMAGE: loads libcuda.so.1 as any program does and pools 5 rows of
+// 1000 floats. MODE "run" is a program without faults; the others have one.
+//
+//===----------------------------------------------------------------------===//
 
 #include <dlfcn.h>
 #include <math.h>
