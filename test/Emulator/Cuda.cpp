@@ -42,23 +42,29 @@ static int checkContext() {
   return Success;
 }
 
-/// The beginning of every function that needs a context: leaves it when the
-/// call is to fail, or there is none.
-#define BEGIN_IN_CONTEXT(CALL, USUAL)                                          \
+/// The status to leave a call with at once: as the user wants it to fail, or
+/// because there is no driver or, where one is needed, no context.
+static int getStatus(Driver::Call &call, int usual, bool inContext) {
+  int status = Success;
+  if (call.isToFail(status, usual))
+    return status;
+  if (inContext)
+    return checkContext();
+  return get().isReady() ? Success : NotInitialized;
+}
+
+/// The beginning of functions that only need the driver.
+#define BEGIN(CALL, USUAL)                                                     \
   do {                                                                         \
-    int status = 0;                                                            \
-    if ((CALL).isToFail(status, USUAL) || (status = checkContext()))           \
+    if (int status = getStatus(CALL, USUAL, false))                            \
       return (CALL).done(status);                                              \
   } while (false)
 
-/// Likewise, of functions that only need the driver.
-#define BEGIN(CALL, USUAL)                                                     \
+/// Likewise, of functions that need a context.
+#define BEGIN_IN_CONTEXT(CALL, USUAL)                                          \
   do {                                                                         \
-    int status = 0;                                                            \
-    if ((CALL).isToFail(status, USUAL))                                        \
+    if (int status = getStatus(CALL, USUAL, true))                             \
       return (CALL).done(status);                                              \
-    if (!get().isReady())                                                      \
-      return (CALL).done(NotInitialized);                                      \
   } while (false)
 
 //===----------------------------------------------------------------------===//

@@ -69,7 +69,8 @@ Driver::Driver(DriverKind kind)
       failure.number =
           static_cast<unsigned>(strtoul(item.c_str() + colon + 1, nullptr, 10));
     if (equals != std::string::npos)
-      failure.status = atoi(item.c_str() + equals + 1);
+      failure.status =
+          static_cast<int>(strtol(item.c_str() + equals + 1, nullptr, 10));
     std::string name = item.substr(0, std::min(colon, equals));
     // As the log has it, without the version.
     constexpr size_t suffix = 3;

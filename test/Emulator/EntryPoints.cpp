@@ -201,9 +201,11 @@ static void assumeAligned(uintptr_t address, uint64_t align, uint32_t line) {
                                     "-byte aligned is not");
 }
 
+static const void *getPacket() { return Execution::get().getPacket(); }
+
 EntryPoints headopt::emulator::getEntryPoints() {
   return {load,        store,      getSpecial, barrier,       signalBarrier,
           waitBarrier, shuffle,    wasInRange, redux,         dpp,
           permute,     swap,       readLane,   readFirstLane, bpermute,
-          swizzle,     countBelow, assume,     assumeAligned};
+          swizzle,     countBelow, assume,     assumeAligned, getPacket};
 }

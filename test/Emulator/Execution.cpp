@@ -109,6 +109,13 @@ static void arrange(std::vector<T> &items, unsigned seed,
     std::shuffle(items.begin(), items.end(), random);
 }
 
+Execution::Execution(Memory &memory, unsigned seed)
+    : memory(memory), random(seed), seed(seed) {
+  static_assert(sizeof(DispatchPacket) == 64, "the hardware's layout");
+  memory.addVariable({reinterpret_cast<char *>(&packet), sizeof(packet),
+                      RegionKind::Constant, 0});
+}
+
 void Execution::run(const KernelLibrary &library, const Kernel &kernel,
                     unsigned warp, Dim3 grid, Dim3 block, void **params) {
   this->library = &library;
@@ -120,6 +127,15 @@ void Execution::run(const KernelLibrary &library, const Kernel &kernel,
   numThreads = static_cast<unsigned>(block.count());
   while (threads.size() < numThreads)
     threads.push_back(std::make_unique<Thread>());
+
+  // What is not for kernels is not what they expect.
+  memset(&packet, 0xff, sizeof(packet));
+  packet.blockX = static_cast<uint16_t>(block.x);
+  packet.blockY = static_cast<uint16_t>(block.y);
+  packet.blockZ = static_cast<uint16_t>(block.z);
+  packet.gridX = grid.x * block.x;
+  packet.gridY = grid.y * block.y;
+  packet.gridZ = grid.z * block.z;
 
   Memory::Access access(memory);
   SignalHandlers handlers;
@@ -444,7 +460,7 @@ void Execution::access(uintptr_t address, uint64_t size, uint32_t align,
     return;
   Region *region = memory.find(address);
   if (!region || size > region->end - address) {
-    // Tell how far it is from where it was probably meant.
+    // Say how far it is from where it was probably meant.
     std::string near;
     for (const std::unique_ptr<Region> &other : memory.getRegions()) {
       constexpr uintptr_t far = uintptr_t(1) << 20;
@@ -458,6 +474,8 @@ void Execution::access(uintptr_t address, uint64_t size, uint32_t align,
         near = ", " + std::to_string(other->begin - address) +
                " bytes before " + memory.describe(other->begin);
     }
+    if (near.empty())
+      near = ", at " + memory.describe(address);
     fail(line, "out-of-bounds " + std::string(what) + " of " +
                    std::to_string(size) + " bytes" + near);
   }

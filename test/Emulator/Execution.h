@@ -50,11 +50,19 @@ struct Exchange {
   uint32_t line = 0;
 };
 
+/// hsa_kernel_dispatch_packet_t: what kernels find out about the launch.
+struct DispatchPacket {
+  uint16_t header, setup;
+  uint16_t blockX, blockY, blockZ, reserved0;
+  /// In threads.
+  uint32_t gridX, gridY, gridZ;
+  uint32_t privateBytes, groupBytes;
+  uint64_t kernel, arguments, reserved1, signal;
+};
+
 class Execution {
 public:
-  Execution(Memory &memory, unsigned seed) : memory(memory), random(seed) {
-    this->seed = seed;
-  }
+  Execution(Memory &memory, unsigned seed);
 
   /// The execution that runs now, for the functions that kernels call.
   static Execution &get() { return *current(); }
@@ -75,6 +83,8 @@ public:
   bool wasInRange() const { return thread->inRange; }
   unsigned getLane() const { return thread->index % warp; }
   unsigned getWarp() const { return warp; }
+
+  const void *getPacket() const { return &packet; }
 
   /// Ends the process: what is wrong with the running thread at `line`.
   [[noreturn]] void fail(uint32_t line, const std::string &what);
@@ -126,6 +136,7 @@ private:
   void **params = nullptr;
   unsigned warp = 32;
   Dim3 grid, block, blockIndex;
+  DispatchPacket packet;
 
   /// Kept, with their stacks, from launch to launch.
   std::vector<std::unique_ptr<Thread>> threads;

@@ -59,7 +59,9 @@ headoptEmulatorSwitch:
 )");
 
 bool Fiber::prepare(void (*entry)()) {
-  if (!stack && !(stack = allocateStack()))
+  if (!stack)
+    stack = allocateStack();
+  if (!stack)
     return false;
   // What headoptEmulatorSwitch takes: six registers and where to go. The word
   // above stands for a return address, so that the stack is aligned as after a
@@ -69,7 +71,7 @@ bool Fiber::prepare(void (*entry)()) {
   *--top = reinterpret_cast<void *>(entry);
   for (int i = 0; i < 6; ++i)
     *--top = nullptr;
-  inside = top;
+  inside = static_cast<void *>(top);
   return true;
 }
 
@@ -79,7 +81,9 @@ void Fiber::leave() { headoptEmulatorSwitch(&inside, outside); }
 #else
 
 bool Fiber::prepare(void (*entry)()) {
-  if (!stack && !(stack = allocateStack()))
+  if (!stack)
+    stack = allocateStack();
+  if (!stack)
     return false;
   getcontext(&inside);
   inside.uc_stack.ss_sp = stack;

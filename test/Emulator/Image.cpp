@@ -52,7 +52,9 @@ static void parseELF(const char *data, Image &image) {
     image.format = Image::Format::CUDA;
   else
     return;
-  image.bytes = header.e_shoff + size_t(header.e_shnum) * header.e_shentsize;
+  image.bytes = std::max<size_t>(
+      header.e_shoff + size_t(header.e_shnum) * header.e_shentsize,
+      header.e_phoff + size_t(header.e_phnum) * header.e_phentsize);
   auto getSection = [&](size_t index) {
     Elf64_Shdr section;
     memcpy(&section, data + header.e_shoff + index * sizeof(section),

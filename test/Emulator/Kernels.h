@@ -16,7 +16,7 @@
 namespace headopt::emulator {
 
 /// Of the structures below and of the order of `EntryPoints`.
-constexpr uint32_t kernelsVersion = 1;
+constexpr uint32_t kernelsVersion = 2;
 
 /// The symbols of a kernel library.
 constexpr const char *kernelsSymbol = "headopt_emulator_kernels";
@@ -97,6 +97,8 @@ struct EntryPoints {
   uint32_t (*countBelow)(uint32_t mask, uint32_t base, uint32_t high);
   void (*assume)(uint32_t holds, uint32_t line);
   void (*assumeAligned)(uintptr_t address, uint64_t align, uint32_t line);
+  /// The launch as AMD's queues describe it, read-only.
+  const void *(*packet)();
 };
 
 } // namespace headopt::emulator

@@ -42,9 +42,7 @@ FAILURE = 99  # failureStatus in Execution.h
 TIME_LIMIT = 600
 # Orders of threads and blocks, with allocations at either end.
 SCHEDULES = [
-    {"seed": seed, "guard": guard}
-    for seed in range(8)
-    for guard in ("start", "end")
+    {"seed": seed, "guard": guard} for seed in range(8) for guard in ("start", "end")
 ]
 
 

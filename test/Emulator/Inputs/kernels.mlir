@@ -7,7 +7,7 @@ gpu.module @kernels {
 
 // A block for each row of 250 vectors.
 gpu.func @pool_block(%x: memref<1000000xvector<4xf32>>, %y: memref<1000000xf32>)
-    workgroup(%sm : memref<WAVESxf32, #gpu.address_space<workgroup>>)
+    workgroup(%sm : memref<WAVESxf32, #gpu.address_space<workgroup>> {llvm.align = 16 : i64})
     kernel attributes {known_block_size = array<i32: 256, 1, 1>} {
   %c0 = arith.constant 0 : index
   %c1 = arith.constant 1 : index

@@ -12,7 +12,7 @@ import numpy as np
 EMULATOR = Path(__file__).resolve().parents[2] / "Emulator"
 sys.path.insert(0, str(EMULATOR))
 
-from retarget import LLVM  # noqa: E402
+from retarget import LLVM  # noqa: E402  (needs the path)
 
 # Chip and size of a sub-group.
 TARGETS = {
@@ -22,8 +22,7 @@ TARGETS = {
 }
 
 FRONT = (
-    "convert-vector-to-scf,convert-scf-to-cf,expand-strided-metadata,"
-    "lower-affine"
+    "convert-vector-to-scf,convert-scf-to-cf,expand-strided-metadata," "lower-affine"
 )
 BACK = "canonicalize,cse,reconcile-unrealized-casts"
 
