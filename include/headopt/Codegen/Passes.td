@@ -237,8 +237,9 @@ def PrepareKernels : Pass<"prepare-kernels", "::mlir::gpu::GPUModuleOp"> {
       `memref<1099511627776xf32, #gpu.address_space<global>>`; nothing reads that
       length.
     * Both call the vendor's library for functions that the chip has an
-      instruction for. So `math.sqrt`, `absf`, `floor`, `ceil`, `trunc`,
-      `roundeven` and `fma` become calls of LLVM's intrinsics.
+      instruction for. So `math.sqrt`, `absf`, `copysign`, `floor`, `ceil`,
+      `trunc`, `roundeven` and `fma` become calls of LLVM's intrinsics. Other
+      operations of the math dialect on floating point are errors.
     * With `rocm`, `gpu.grid_dim` is read from the packet that started the kernel,
       and not through a function of AMD's library; the size of blocks must be
       known (`known_block_size`).

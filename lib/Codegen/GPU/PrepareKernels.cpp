@@ -90,6 +90,7 @@ struct PrepareKernels final
     RewritePatternSet patterns(context);
     patterns.add<ToIntrinsic<math::AbsFOp>>(context, "llvm.fabs");
     patterns.add<ToIntrinsic<math::CeilOp>>(context, "llvm.ceil");
+    patterns.add<ToIntrinsic<math::CopySignOp>>(context, "llvm.copysign");
     patterns.add<ToIntrinsic<math::FloorOp>>(context, "llvm.floor");
     patterns.add<ToIntrinsic<math::FmaOp>>(context, "llvm.fma");
     patterns.add<ToIntrinsic<math::RoundEvenOp>>(context, "llvm.roundeven");
@@ -98,6 +99,8 @@ struct PrepareKernels final
     if (rocm)
       patterns.add<GridFromPacket>(context);
     walkAndApplyPatterns(getOperation(), std::move(patterns));
+    if (failed(checkFunctions()))
+      return signalPassFailure();
 
     for (auto func : getOperation().getOps<gpu::GPUFuncOp>())
       if (func.isKernel() && failed(placeArguments(func)))
@@ -105,11 +108,28 @@ struct PrepareKernels final
   }
 
 private:
+  LogicalResult checkFunctions();
   static LogicalResult placeArguments(gpu::GPUFuncOp func);
   static void replaceUses(Value argument, MemRefType from, OpBuilder &builder);
 };
 
 } // namespace
+
+/// Fails for functions of numbers that would become calls of a library, or, as
+/// the case may be, less exact instructions.
+LogicalResult PrepareKernels::checkFunctions() {
+  WalkResult result = getOperation().walk([](Operation *op) {
+    if (!isa_and_present<math::MathDialect>(op->getDialect()) ||
+        !llvm::any_of(op->getOperandTypes(), [](Type type) {
+          return isa<FloatType>(getElementTypeOrSelf(type));
+        }))
+      return WalkResult::advance();
+    op->emitOpError("is no instruction of devices; write it as arithmetic, as "
+                    "approximate-math does for f32");
+    return WalkResult::interrupt();
+  });
+  return failure(result.wasInterrupted());
+}
 
 /// Has what used `argument` as of the type `from` use it as it is now.
 void PrepareKernels::replaceUses(Value argument, MemRefType from,

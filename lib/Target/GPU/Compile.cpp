@@ -42,6 +42,7 @@ private:
   llvm::Error lower(ModuleOp module);
   llvm::Error createMachine();
   llvm::Error translate(gpu::GPUModuleOp kernels);
+  llvm::Error checkReported();
   llvm::Error checkDefined();
   llvm::Expected<std::string> generate(llvm::CodeGenFileType type);
   llvm::Expected<std::string> emit(DeviceFormat format);
@@ -120,6 +121,16 @@ llvm::Error Compiler::translate(gpu::GPUModuleOp kernels) {
   return llvm::Error::success();
 }
 
+/// Fails when LLVM has reported an error.
+llvm::Error Compiler::checkReported() {
+  if (reason.empty())
+    return llvm::Error::success();
+  StringRef text(reason);
+  // Kernels have no places in a source file.
+  text.consume_front("<unknown>:0:0: ");
+  return error("LLVM makes no code of the kernels: %s", text.str().c_str());
+}
+
 /// Drivers link nothing, and no library of a vendor's is linked here.
 llvm::Error Compiler::checkDefined() {
   for (const llvm::Function &function : *code)
@@ -136,8 +147,8 @@ llvm::Expected<std::string> Compiler::generate(llvm::CodeGenFileType type) {
   llvm::raw_svector_ostream os(bytes);
   if (llvm::Error failed = generateCode(*code, *machine, type, os))
     return std::move(failed);
-  if (!reason.empty())
-    return error("%s", reason.c_str());
+  if (llvm::Error failed = checkReported())
+    return std::move(failed);
   return std::string(bytes.begin(), bytes.end());
 }
 
@@ -168,8 +179,8 @@ Compiler::run(ModuleOp module, gpu::GPUModuleOp kernels, DeviceFormat format) {
   if (llvm::Error failed = translate(kernels))
     return std::move(failed);
   optimize(*code, *machine);
-  if (!reason.empty())
-    return error("%s", reason.c_str());
+  if (llvm::Error failed = checkReported())
+    return std::move(failed);
   if (llvm::Error failed = checkDefined())
     return std::move(failed);
   return emit(format);

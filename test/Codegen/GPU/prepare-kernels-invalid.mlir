@@ -35,3 +35,13 @@ gpu.module @kernels {
     gpu.return
   }
 }
+
+// -----
+
+gpu.module @kernels {
+  gpu.func @library(%x: f32) -> f32 {
+    // expected-error @+1 {{'math.exp' op is no instruction of devices; write it as arithmetic, as approximate-math does for f32}}
+    %y = math.exp %x : f32
+    gpu.return %y : f32
+  }
+}

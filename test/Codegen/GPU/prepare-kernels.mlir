@@ -23,6 +23,12 @@ gpu.module @kernels {
     %f = math.absf %e : f32
     // CHECK: llvm.call_intrinsic "llvm.ceil"
     %g = math.ceil %f : f32
+    // CHECK: llvm.call_intrinsic "llvm.copysign"(%{{.*}}, %[[A]]) : (f32, f32) -> f32
+    %g2 = math.copysign %g, %a : f32
+    // Integers are nobody's library.
+    // CHECK: math.absi
+    %i32 = arith.fptosi %g2 : f32 to i32
+    %n = math.absi %i32 : i32
     // CHECK: %[[T:.*]] = llvm.call_intrinsic "llvm.trunc"
     %h = math.trunc %g : f32
     // CHECK: memref.store %[[T]], %[[X]][%[[I]]] : memref<1099511627776xf32, #gpu.address_space<global>>
