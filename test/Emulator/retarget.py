@@ -191,13 +191,9 @@ class Module:
         # Attributes of the result come before its type.
         result = found[1].strip()
         result = re.sub(r"\b(?:range|dereferenceable|align)\([^)]*\)", "", result)
-        result = (
-            result.split(" ")[-1]
-            if "{" not in result
-            else (result[result.index("{") :])
-        )
+        result = re.search(r"(?:\{.*\}|<[^<>]*>|\[[^]]*\]|\S+)$", result)[0]
         types = [read_type(p)[0] for p in split(params) if p != "..."]
-        self.declared[found[2]] = (result.strip(), types)
+        self.declared[found[2]] = (result, types)
 
     def rewrite_global(self, line, number):
         found = re.match(rf"@({NAME}) = (.*)$", line)

@@ -349,7 +349,7 @@ llvm::Error Codegen::runOnLLVM(ModuleOp module) {
 
 llvm::Error Codegen::run(ModuleOp module, bool constantInitializers) {
   // The modules' context does not live as long as this.
-  auto forget = llvm::make_scope_exit([&] {
+  llvm::scope_exit forget([&] {
     reference = nullptr;
     lowered.clear();
   });

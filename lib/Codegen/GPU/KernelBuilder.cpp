@@ -13,6 +13,7 @@
 #include "mlir/Dialect/Utils/StaticValueUtils.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "mlir/IR/IRMapping.h"
+#include "mlir/Interfaces/DestinationStyleOpInterface.h"
 
 using namespace mlir;
 using namespace headopt;
@@ -103,12 +104,17 @@ Index KernelBuilder::isAligned(const DeviceBuffer &buffer) {
   if (auto toBuffer = base.getDefiningOp<bufferization::ToBufferOp>()) {
     Value tensor = toBuffer.getTensor();
     while (Operation *op = tensor.getDefiningOp()) {
-      if (isa<bufferization::ToTensorOp, arith::ConstantOp>(op))
-        return getBoolAttr(true);
-      if (!isa<tensor::CollapseShapeOp, tensor::ExpandShapeOp, tensor::CastOp>(
+      // Memory that is allocated, now or later, is aligned to more than that.
+      if (isa<bufferization::ToTensorOp, arith::ConstantOp, tensor::EmptyOp>(
               op))
+        return getBoolAttr(true);
+      if (auto inPlace = dyn_cast<DestinationStyleOpInterface>(op))
+        tensor = inPlace.getTiedOpOperand(cast<OpResult>(tensor))->get();
+      else if (isa<tensor::CollapseShapeOp, tensor::ExpandShapeOp,
+                   tensor::CastOp>(op))
+        tensor = op->getOperand(0);
+      else
         break;
-      tensor = op->getOperand(0);
     }
   }
   Value address =

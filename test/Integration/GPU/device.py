@@ -158,12 +158,15 @@ def check(function, batches=(0, 1, 3, 9), chosen=(), **options):
                 Case(make(head, batch, chosen), f"{make.__name__} {batch}")
             )
     largest = cases[-1].features
-    for sample in range(min(3, len(largest))):
+    alone = 0 if isinstance(head.batch, int) else min(3, len(largest))
+    for sample in range(alone):
         cases.append(
             Case(largest[sample : sample + 1], f"sample {sample} alone")
         )
     outputs = function.run(cases, **options)
     for case, output in zip(cases, outputs):
+        if not len(case.features):
+            continue
         exact = case.what.startswith("whole") and not head.layers
         value, error = lowering.reference(head, case.features, exact)
         lowering.assert_close(output, value, error, f"{function} {case.what}")

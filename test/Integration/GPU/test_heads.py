@@ -59,7 +59,8 @@ def ids(heads):
 
 @pytest.fixture(autouse=True)
 def _device_is_there(request):
-    target = request.node.callspec.params.get("target", "")
+    call = getattr(request.node, "callspec", None)
+    target = call.params.get("target", "") if call else ""
     if target.startswith("vulkan"):
         device.require_vulkan()
 
