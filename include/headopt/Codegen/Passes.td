@@ -346,7 +346,8 @@ def MapDenseToGPU : MapToGPU<"map-dense-to-gpu"> {
     Replaces a matrix product with a constant on the right, and the element-wise
     operation behind it, by a `gpu.launch`. The constant is stored anew with the
     numbers of a column next to each other. A sub-group computes a column for
-    one row, or for up to eight:
+    one row, for up to eight, or four columns for larger batches; which, is
+    decided when the code runs:
 
     ```mlir
     %y = linalg.matmul ins(%x, %w : tensor<?x512xf32>, tensor<512x25xf32>) outs(%zeros : tensor<?x25xf32>)

@@ -4,11 +4,16 @@
 //
 // y[m, o] = sum_k x[m, k] * w[k, o], and what is done to each y behind it.
 //
-// The constant is stored with the numbers of one column next to each other. A
-// sub-group has one column and up to eight rows: its lanes share the inner
-// extent out, so that the constant is read as one stream, 16 bytes a lane,
-// and once for eight rows. That is what small batches need, where the constant
-// is nearly all there is to read; rows come from a near cache.
+// The constant is stored with the numbers of one column next to each other. The
+// lanes of a sub-group share the inner extent out, so that the constant is read
+// as one stream, 16 bytes a lane. That is what small batches need, where the
+// constant is nearly all there is to read. A sub-group computes one result, or
+// eight rows of one column, so that the constant is read once for all eight,
+// or, for larger batches, of four columns, so that rows are read less often as
+// well.
+//
+// The additions that make one result are the same in all three, so that it has
+// the same bits in every batch.
 //
 //===----------------------------------------------------------------------===//
 
@@ -24,9 +29,11 @@ using namespace mlir;
 using namespace headopt;
 
 static constexpr int64_t kBlockThreads = 128;
-/// Rows that one sub-group computes when there are several.
+/// Rows that one sub-group computes when there are several, and columns when
+/// there are more than that.
 static constexpr int64_t kRowsTogether = 8;
-/// Accesses to the constant in flight.
+static constexpr int64_t kColumnsTogether = 4;
+/// Accesses to the constant in flight, where few registers hold sums.
 static constexpr int64_t kUnroll = 4;
 
 namespace {
@@ -49,7 +56,8 @@ public:
 private:
   Value getColumns();
   void mapRows(const DeviceBuffer &x, const DeviceBuffer &w,
-               const DeviceBuffer &to, int64_t together);
+               const DeviceBuffer &to, int64_t together,
+               int64_t columnsTogether);
   Value widen(Value number);
   Value finish(Value number, Value row, Value column);
 
@@ -121,12 +129,13 @@ Value DenseMapper::finish(Value number, Value row, Value column) {
   return b.inlineBody(*dense.epilogue.getBody(), arguments);
 }
 
-/// `together` rows of x by a column of w, for each sub-group.
+/// `together` rows of x by `columnsTogether` columns of w, for each sub-group.
 void DenseMapper::mapRows(const DeviceBuffer &x, const DeviceBuffer &w,
-                          const DeviceBuffer &to, int64_t together) {
+                          const DeviceBuffer &to, int64_t together,
+                          int64_t columnsTogether) {
   int64_t lanes = b.getSubgroupSize();
   int64_t threads = std::max(kBlockThreads, lanes);
-  int64_t columnsOfBlock = threads / lanes;
+  int64_t columnsOfBlock = threads / lanes * columnsTogether;
   int64_t inner = dense.inner / x.lanes;
   Index tiles = b.getIndexAttr(
       llvm::divideCeil(uint64_t(dense.columns), uint64_t(columnsOfBlock)));
@@ -134,34 +143,49 @@ void DenseMapper::mapRows(const DeviceBuffer &x, const DeviceBuffer &w,
   b.launch(
       "dense", b.mul(rowTiles, tiles), threads, [&](Value task, Value thread) {
         Value lane = b.materialize(b.remainder(thread, b.getIndexAttr(lanes)));
-        Index column = b.add(
+        Index firstColumn = b.add(
             b.mul(b.remainder(task, tiles), b.getIndexAttr(columnsOfBlock)),
-            b.floorDiv(thread, lanes));
+            b.mul(b.floorDiv(thread, lanes), b.getIndexAttr(columnsTogether)));
         Index firstRow =
             b.mul(b.floorDiv(task, tiles), b.getIndexAttr(together));
-        // Who has no column or row of its own computes the last one: all lanes
-        // have to be there to exchange sums.
-        Index readColumn = b.min(column, b.getIndexAttr(dense.columns - 1));
-        Index weights = b.mul(readColumn, b.getIndexAttr(inner));
-        SmallVector<Index> rows;
-        for (int64_t r = 0; r != together; ++r) {
-          Index row = b.min(b.add(firstRow, b.getIndexAttr(r)),
-                            b.sub(numRows, b.getIndexAttr(1)));
-          rows.push_back(b.mul(row, b.getIndexAttr(inner)));
-        }
-        // Adds the products of access i to the sums of all rows. The sum of a
-        // row is made in the same order however many rows there are.
-        auto foldOne = [&](Index i, Values sums) {
-          Values ws = b.read(w, b.materialize(b.add(weights, i)));
-          for (auto [r, row] : llvm::enumerate(rows)) {
-            Values xs = b.read(x, b.materialize(b.add(row, i)));
-            for (auto [a, c] : llvm::zip_equal(xs, ws))
-              sums[r] = math::FmaOp::create(b, widen(a), widen(c), sums[r]);
+        // What has no column or row of its own is computed of the last one: all
+        // lanes have to be there to exchange sums.
+        auto getStarts = [&](Index first, int64_t count, Index extent) {
+          SmallVector<Index> starts;
+          for (int64_t i = 0; i != count; ++i) {
+            Index place = b.min(b.add(first, b.getIndexAttr(i)),
+                                b.sub(extent, b.getIndexAttr(1)));
+            starts.push_back(b.mul(place, b.getIndexAttr(inner)));
           }
+          return starts;
+        };
+        SmallVector<Index> rows = getStarts(firstRow, together, numRows);
+        SmallVector<Index> columns = getStarts(firstColumn, columnsTogether,
+                                               b.getIndexAttr(dense.columns));
+        // Adds the products of access i to all sums, those of a row together.
+        auto foldOne = [&](Index i, Values sums) {
+          auto readAll = [&](const DeviceBuffer &from, ArrayRef<Index> starts) {
+            SmallVector<Values> all;
+            for (Index start : starts) {
+              all.push_back(b.read(from, b.materialize(b.add(start, i))));
+              for (Value &number : all.back())
+                number = widen(number);
+            }
+            return all;
+          };
+          SmallVector<Values> ws = readAll(w, columns), xs = readAll(x, rows);
+          for (int64_t r = 0; r != together; ++r)
+            for (int64_t c = 0; c != columnsTogether; ++c)
+              for (auto [a, weight] : llvm::zip_equal(xs[r], ws[c])) {
+                Value &sum = sums[r * columnsTogether + c];
+                sum = math::FmaOp::create(b, a, weight, sum);
+              }
           return sums;
         };
-        Values sums(together, b.getNeutral(Combiner::Sum, type));
-        int64_t step = lanes * kUnroll;
+        int64_t count = together * columnsTogether;
+        Values sums(count, b.getNeutral(Combiner::Sum, type));
+        int64_t unroll = count > kRowsTogether ? 1 : kUnroll;
+    int64_t step = lanes * unroll;
         int64_t main = inner / step * step;
         auto at = [&](Index start, int64_t u) {
           return b.add(b.add(start, lane), b.getIndexAttr(u * lanes));
@@ -169,7 +193,7 @@ void DenseMapper::mapRows(const DeviceBuffer &x, const DeviceBuffer &w,
         sums = b.loop(b.getIndexAttr(0), b.getIndexAttr(main),
                       b.getIndexAttr(step), sums,
                       [&](Value start, Values carried) {
-                        for (int64_t u = 0; u != kUnroll; ++u)
+                        for (int64_t u = 0; u != unroll; ++u)
                           carried = foldOne(at(start, u), carried);
                         return carried;
                       });
@@ -183,25 +207,30 @@ void DenseMapper::mapRows(const DeviceBuffer &x, const DeviceBuffer &w,
         }
         for (Value &sum : sums)
           sum = b.joinLanes(Combiner::Sum, sum, lanes);
-        Value writes = arith::AndIOp::create(
-            b, b.isZero(lane),
-            b.isBelow(column, b.getIndexAttr(dense.columns)));
-        b.when(writes, [&] {
-          for (int64_t r = 0; r != together; ++r) {
-            Value row = b.materialize(b.add(firstRow, b.getIndexAttr(r)));
-            auto store = [&] {
-              Index place =
-                  b.add(b.mul(row, b.getIndexAttr(dense.columns)), column);
-              b.write(to, b.materialize(place),
-                      finish(sums[r], row, b.materialize(column)));
-            };
-            // The first row of a task exists.
-            if (r == 0)
-              store();
-            else
-              b.when(b.isBelow(row, numRows), store);
-          }
-        });
+        // All lanes have all sums; each finishes and writes some of them.
+        for (int64_t first = 0; first < count; first += lanes) {
+          Value number = sums[first];
+          for (int64_t i = 1; i < std::min(lanes, count - first); ++i)
+            number = arith::SelectOp::create(
+                b, b.isBelow(lane, b.getIndexAttr(i)), number, sums[first + i]);
+          Index place = b.add(lane, b.getIndexAttr(first));
+          Value row = b.materialize(
+              b.add(firstRow, b.floorDiv(place, columnsTogether)));
+          Value column = b.materialize(
+              b.add(firstColumn,
+                    b.remainder(place, b.getIndexAttr(columnsTogether))));
+          Value writes = arith::AndIOp::create(
+              b, b.isBelow(column, b.getIndexAttr(dense.columns)),
+              b.isBelow(row, numRows));
+          if (first + lanes > count)
+            writes = arith::AndIOp::create(
+                b, writes, b.isBelow(place, b.getIndexAttr(count)));
+          b.when(writes, [&] {
+            Index result =
+                b.add(b.mul(row, b.getIndexAttr(dense.columns)), column);
+            b.write(to, b.materialize(result), finish(number, row, column));
+          });
+        }
       });
 }
 
@@ -223,12 +252,19 @@ Value DenseMapper::map() {
       b.allocate(resultType.getElementType(), b.getCount(extents));
 
   auto mapBatch = [&](const DeviceBuffer &x, const DeviceBuffer &w) {
-    std::optional<int64_t> known = getConstantIntValue(numRows);
-    Index isOne = known ? Index(b.getBoolAttr(*known == 1))
-                        : Index(b.isBelow(numRows, b.getIndexAttr(2)));
+    auto isAtMost = [&](int64_t limit) -> Index {
+      if (std::optional<int64_t> known = getConstantIntValue(numRows))
+        return b.getBoolAttr(*known <= limit);
+      return b.isBelow(numRows, b.getIndexAttr(limit + 1));
+    };
     b.branch(
-        isOne, [&] { mapRows(x, w, to, 1); },
-        [&] { mapRows(x, w, to, kRowsTogether); });
+        isAtMost(1), [&] { mapRows(x, w, to, 1, 1); },
+        [&] {
+          b.branch(
+              isAtMost(kRowsTogether),
+              [&] { mapRows(x, w, to, kRowsTogether, 1); },
+              [&] { mapRows(x, w, to, kRowsTogether, kColumnsTogether); });
+        });
   };
   DeviceBuffer wideX = b.asVectors(x), wideW = b.asVectors(w);
   bool fits = wideX.lanes == wideW.lanes && dense.inner % wideX.lanes == 0;
