@@ -11,7 +11,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "headopt/Codegen/Passes.h"
-#include "headopt/Target/Native/Signature.h"
+#include "headopt/Support/Attributes.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Arith/Utils/Utils.h"
 #include "mlir/Dialect/Bufferization/IR/Bufferization.h"

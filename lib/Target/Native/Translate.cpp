@@ -6,7 +6,7 @@
 
 #include "Stages.h"
 #include "headopt/Target/LLVM/Backend.h"
-#include "headopt/Target/Native/Signature.h"
+#include "headopt/Support/Attributes.h"
 #include "mlir/Dialect/OpenMP/OpenMPDialect.h"
 #include "mlir/IR/BuiltinAttributes.h"
 #include "mlir/IR/DialectResourceBlobManager.h"

@@ -27,14 +27,6 @@ namespace headopt {
 ///   output_element = f32        where it is another than `element`
 inline constexpr llvm::StringLiteral kSignatureAttr = "headopt.signature";
 
-/// On functions that stay visible beside the one that is compiled, such as
-/// those that say what went wrong in it.
-inline constexpr llvm::StringLiteral kExportedAttr = "headopt.exported";
-
-/// On globals that all threads share. Others that can be written to are one for
-/// each thread.
-inline constexpr llvm::StringLiteral kSharedAttr = "headopt.shared";
-
 /// Element type of features or output.
 enum class Element { F16, BF16, F32, F64 };
 
