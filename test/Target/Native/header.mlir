@@ -87,10 +87,10 @@ extern "C" {
  * extent2   extent 2 of the feature map, 1 or more
  * extent3   extent 3 of the feature map, 1 or more
  * output    bf16[4][512][extent2][1]
+ * bf16 is the bits of a bfloat16.
  *
  * Both arrays are row-major without gaps, need the alignment of one element,
  * and must not overlap.
- * bf16 is the bits of a bfloat16.
  *
  * Returns 0, or 1 and writes nothing when batch is not 4, a pointer is null,
  * or an extent is below 1.
