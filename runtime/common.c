@@ -28,6 +28,14 @@ HEADOPT_RUNTIME void headopt_runtime_say(const char *format, ...) {
     last_error[length - 1] = '\0';
 }
 
+HEADOPT_RUNTIME int32_t
+headopt_gpu_reject(const struct headopt_gpu_program *program) {
+  headopt_runtime_say("bad arguments for '%s': the batch is not one that it "
+                      "takes, an extent is below 1, or a pointer is null",
+                      program->name);
+  return HEADOPT_GPU_BAD_ARGUMENT;
+}
+
 HEADOPT_RUNTIME const char *headopt_gpu_error(void) { return last_error; }
 
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;

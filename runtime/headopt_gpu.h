@@ -138,9 +138,12 @@ void *headopt_gpu_staged_stream(struct headopt_gpu_call *call);
 int32_t headopt_gpu_unstage(struct headopt_gpu_call *call, void *output,
                             uint64_t output_bytes, int32_t code);
 
+/// For a call whose arguments are not what the head takes: keeps a text that
+/// says so. Gives HEADOPT_GPU_BAD_ARGUMENT.
+int32_t headopt_gpu_reject(const struct headopt_gpu_program *program);
+
 /// What the last error of this thread was, in one line, with the driver's
-/// words;
-/// "" when there was none. Valid until the thread's next error.
+/// words; "" when there was none. Valid until the thread's next error.
 const char *headopt_gpu_error(void);
 
 #ifdef __cplusplus

@@ -559,7 +559,8 @@ func::FuncOp Lowering::createEntry(StringRef name, bool withStream) {
                                   /*withElseRegion=*/true);
   func::ReturnOp::create(b, branch.getResults());
   b.setInsertionPointToStart(branch.thenBlock());
-  scf::YieldOp::create(b, Value(arith::ConstantIntOp::create(b, 1, 32)));
+  Value program = LLVM::AddressOfOp::create(b, pointer, getName(".program"));
+  scf::YieldOp::create(b, callRuntime("headopt_gpu_reject", i32, program));
   b.setInsertionPointToStart(branch.elseBlock());
   return entry;
 }

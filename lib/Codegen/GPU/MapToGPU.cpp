@@ -26,12 +26,14 @@ namespace headopt {
 using namespace mlir;
 using namespace headopt;
 
-/// What the launches of `func` share. The kernels of the passes are told apart
-/// by a word of each pass in their names.
+/// What the launches of `func` share. Kernels are told apart by a word of each
+/// pass in their names, and numbered behind those that are there already.
 static KernelFamily makeFamily(func::FuncOp func, const KernelShape &shape,
                                StringRef word) {
   std::string name = func.getName().str();
-  return {shape, name + "_kernels", name + "_" + word.str()};
+  KernelFamily family{shape, name + "_kernels", name + "_" + word.str()};
+  func.walk([&](gpu::LaunchOp) { ++family.numKernels; });
+  return family;
 }
 
 /// Emits an error when the options of a pass do not fit together.

@@ -4,7 +4,11 @@ stand-in drivers run the very device code that the back ends are given;
 ``lowering.py`` derives how far a result may be off.
 """
 
+import os
+import subprocess
+
 import numpy as np
+import onnx
 import pytest
 
 import device
@@ -183,14 +187,11 @@ def test_bad_arguments(compiled, target):
     )
     assert done.returncode == 0, done.stderr
     with np.load(results) as found:
-        assert found["code0"] == 1
+        assert found["code0"] == 1 and "batch" in str(found["error0"])
         assert (found["output0"] == 0xFFFFFFFF).all(), "nothing is written"
 
 
 def run_tool(*arguments, **environment):
-    import os
-    import subprocess
-
     return subprocess.run(
         [headopt.TOOL, *arguments],
         capture_output=True,
@@ -222,8 +223,6 @@ def test_bad_options(compiled, tmp_path, arguments, said):
 
 
 def test_double_precision_is_refused(tmp_path):
-    import onnx
-
     onnx.save(Head((5, 7, 7), type=F64).model(), tmp_path / "head.onnx")
     output = tmp_path / "head.so"
     done = run_tool(
@@ -258,3 +257,66 @@ def test_run_on_a_device_compares_with_this_one(compiled):
     assert done.returncode == 0, done.stderr
     assert len(done.stdout.splitlines()) == 2
     assert "largest difference" in done.stderr
+
+
+# --- What is written ------------------------------------------------------------
+
+PROGRAM = """
+#include "%(name)s.h"
+#include <stdio.h>
+
+int main(void) {
+  float features[2 * 5 * 7 * 7], output[2 * 3];
+  for (int i = 0; i < 2 * 5 * 7 * 7; ++i)
+    features[i] = (float)(i %% 7);
+  int code = %(function)s(features, 2, output);
+  if (code) {
+    fprintf(stderr, "%%s\\n", %(error)s());
+    return code;
+  }
+  for (int i = 0; i < 2 * 3; ++i)
+    printf("%%.9g\\n", (double)output[i]);
+  return 0;
+}
+"""
+
+
+@pytest.mark.parametrize("language", ("c", "c++"))
+@pytest.mark.parametrize("target", (CUDA, GFX9, "vulkan:8"))
+def test_object_in_a_program(compiled, tmp_path, target, language):
+    """An object with the runtime in it, its header, and a program of C or C++."""
+    head = Head((5, 7, 7), layers=(3,))
+    function = compiled(head, target)
+    device.compile_model(
+        function.model, tmp_path / "head.o", target, "--name=head"
+    )
+    source = tmp_path / ("main.c" if language == "c" else "main.cpp")
+    source.write_text(
+        PROGRAM
+        % {
+            "name": "head",
+            "function": function.function,
+            "error": f"head_{function.interface}_error",
+        }
+    )
+    compiler, standard = {
+        "c": ("cc", "-std=c11"),
+        "c++": ("c++", "-std=c++17"),
+    }[language]
+    subprocess.run(
+        [compiler, standard, "-Wall", "-Wextra", "-Wpedantic", "-Werror"]
+        + [source, tmp_path / "head.o", "-o", tmp_path / "program"],
+        check=True,
+    )
+    done = subprocess.run(
+        [tmp_path / "program"],
+        env=function.environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    features = (np.arange(2 * 5 * 7 * 7) % 7).astype(np.float32)
+    value, error = lowering.reference(head, features.reshape(2, 5, 7, 7))
+    got = np.array(done.stdout.split(), np.float32).reshape(2, 3)
+    lowering.assert_close(got, value, error)
