@@ -114,6 +114,10 @@ private:
 // What the function must be
 //===----------------------------------------------------------------------===//
 
+static LogicalResult refuse(Operation *op) {
+  return op->emitError("cannot run on a GPU: '") << op->getName() << "'";
+}
+
 /// Where `value` is in memory: the function's argument, an allocation or a
 /// constant. Views of other shapes begin at the same address.
 FailureOr<Value> Lowering::getBase(Value value) {
@@ -124,10 +128,8 @@ FailureOr<Value> Lowering::getBase(Value value) {
         isa<bufferization::ToBufferOp, bufferization::ToTensorOp,
             tensor::CollapseShapeOp, tensor::ExpandShapeOp, tensor::CastOp,
             memref::CastOp, UnrealizedConversionCastOp>(op);
-    if (!isView) {
-      op->emitError("cannot run on a GPU");
-      return failure();
-    }
+    if (!isView)
+      return refuse(op);
     value = op->getOperand(0);
   }
   return value;
@@ -361,6 +363,9 @@ Value Lowering::getAddress(Value base) {
 LogicalResult Lowering::lowerSize(Operation &op, Value &scratch) {
   if (isa<gpu::LaunchFuncOp>(op) || op.hasTrait<OpTrait::IsTerminator>())
     return success();
+  // Says no more than a shape.
+  if (isa<tensor::EmptyOp>(op))
+    return success();
   // Memory for all branches is asked for.
   if (isa<scf::IfOp>(op) && op.getNumResults() == 0) {
     for (Region &region : op.getRegions())
@@ -418,7 +423,7 @@ LogicalResult Lowering::lowerSize(Operation &op, Value &scratch) {
     if (failed(base))
       return failure();
     if (*base != head.getArgument(0))
-      return pointer.emitError("cannot run on a GPU");
+      return refuse(&op);
     map.map(pointer.getResult(),
             arith::IndexCastOp::create(b, b.getIndexType(), addresses[*base])
                 .getResult());
@@ -435,7 +440,7 @@ LogicalResult Lowering::lowerSize(Operation &op, Value &scratch) {
   // used.
   if (op.getNumResults() == 1)
     return getBase(op.getResult(0));
-  return op.emitError("cannot run on a GPU");
+  return refuse(&op);
 }
 
 LogicalResult Lowering::lowerLaunch(gpu::LaunchFuncOp launch) {
