@@ -181,10 +181,6 @@ def compile_pools(args, folder):
         )  # fmt: skip
     for unwanted in folder.glob("*.h"):
         unwanted.unlink()
-    version = subprocess.run(
-        [args.head_opt, "--version"], capture_output=True, text=True,
-        check=False,
-    ).stdout.strip().splitlines()  # fmt: skip
     (folder / "empty.ptx").write_text(
         "\n".join([*header, ".address_size 64",
                    ".visible .entry empty() { ret; }", ""]),
@@ -193,11 +189,23 @@ def compile_pools(args, folder):
     manifest = {
         "format": FORMAT,
         "chip": args.chip,
-        "head_opt": next((v for v in version if "head-opt" in v), "unknown"),
+        "head_opt": read_commit(),
         "heads": heads,
     }
     (folder / MANIFEST).write_text(json.dumps(manifest, indent=1), "utf-8")
     return sum(file.stat().st_size for file in folder.iterdir())
+
+
+def read_commit():
+    """Of this checkout, where it is one."""
+    try:
+        return subprocess.run(
+            ["git", "-C", ROOT, "describe", "--always", "--dirty",
+             "--exclude=*"],
+            capture_output=True, text=True, check=True,
+        ).stdout.strip()  # fmt: skip
+    except (OSError, subprocess.CalledProcessError):
+        return "an unknown commit"
 
 
 def call_head_opt(args, model, output, *flags):
@@ -206,7 +214,7 @@ def call_head_opt(args, model, output, *flags):
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode or not output.exists():
         lines = done.stderr.strip().splitlines() or ["wrote nothing"]
-        fail(f"head-opt: {lines[-1]}")
+        fail(lines[-1].removeprefix("head-opt: error: "))
 
 
 # --- Measuring, where the GPU is ------------------------------------------------
@@ -395,6 +403,7 @@ def measure_case(card, case, peers, memory, folder, repeats):
         return report.Row(case, everybody)
     everybody.append(report.Figures(report.COPY))
     turns.append(Turn(card, everybody[1], memory.copy_calls(features, case)))
+    card.forget_compiled()
     for peer in peers:
         figures = report.Figures(peer.name, peer.kind)
         everybody.append(figures)
@@ -404,7 +413,8 @@ def measure_case(card, case, peers, memory, folder, repeats):
         except Exception as error:  # others' code may raise what it likes
             figures.trouble = first_line(error)
             card.synchronize()
-        figures.detail = getattr(peer, "detail", "")
+        else:
+            figures.detail = getattr(peer, "detail", "")
     gc.disable()  # a pause would be somebody's time
     for number in range(repeats):
         shift = number % len(turns)
@@ -494,6 +504,7 @@ def work_ahead(card, cases, share):
         features = card.view(memory, 0, case.shape, case.type)
         card.fill(features, whole=False)
         card.synchronize()
+        card.forget_compiled()
         for peer in peers:
             if peer.kind not in ("compiled", "triton"):
                 continue

@@ -177,9 +177,16 @@ class Card:
 
     def view(self, memory, start, shape, type_name):
         """A tensor in memory that `allocate` gave."""
-        size = math.prod(shape) * self.types[type_name].itemsize
-        part = memory[start : start + size]
-        return part.view(self.types[type_name]).view(shape)
+        # No view of the whole: compiled functions need not know of that.
+        kind = self.types[type_name]
+        strides = [math.prod(shape[i + 1 :]) for i in range(len(shape))]
+        return self.torch.empty(0, dtype=kind, device=memory.device).set_(
+            memory.untyped_storage(), start // kind.itemsize, shape, strides
+        )
+
+    def forget_compiled(self):
+        """PyTorch compiles each case for its own shape, and keeps only some."""
+        self.torch._dynamo.reset()
 
     def fill(self, tensor, whole):
         """Random numbers: whole ones of -8 to 8, or any of -0.5 to 1."""

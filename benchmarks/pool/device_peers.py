@@ -44,8 +44,6 @@ class PyTorch:
         function = self.make(case)
         if not self.compiled:
             return function
-        # Each case is compiled for its own shape, with nothing left of others.
-        self.torch._dynamo.reset()
         return self.torch.compile(function, dynamic=False, fullgraph=True)
 
 

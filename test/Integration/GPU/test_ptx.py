@@ -1,17 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""Where kernels read 16 bytes at once, in the PTX that is written: exactly in those
-whose rows, or columns, all begin at multiples of 16 bytes. A read that is too wide
-fails on a device only when the address is no multiple, and one that is too narrow
-is merely slow.
+"""The PTX that is written: what no result shows.
+
+Kernels read 16 bytes at once exactly where rows, or columns, all begin at multiples
+of 16 bytes. A read that is too wide fails on a device only when the address is no
+multiple, and one that is too narrow is merely slow. So is what has more values at
+once than there are registers for.
 """
 
 import re
+import subprocess
 
+import onnx
 import pytest
 
 import device
-from headopt import BF16, F16
+from headopt import BF16, F16, F32
 from lowering import Head, nhwc
+from test_kernels import find_ptxas
 
 WIDE, NARROW = 16, 0
 
@@ -99,3 +104,41 @@ def test_width_of_reads(compiled, tmp_path, head, expected):
         found = [int(n) * int(bits) // 8 for n, bits in READ.findall(code)]
         widths[name] = max(found, default=NARROW)
     assert widths == expected
+
+
+# As large as heads are: loops of several passes, of which the small heads of
+# test_heads.py have none.
+LARGE = [
+    *(Head((256, 56, 56), type=t) for t in (F32, F16, BF16)),
+    *(Head((64, 112, 112), type=t) for t in (F32, F16, BF16)),
+    *(nhwc(1280, 7, 7, type=t) for t in (F32, F16, BF16)),
+    Head((512, 7, 7), layers=(1000,)),
+    Head((2048, 7, 7), layers=(512, 1000), softmax=True),
+]
+
+
+@pytest.mark.parametrize("head", LARGE, ids=Head.label)
+@pytest.mark.parametrize("chip", ("sm_80", "sm_90", "sm_100"))
+def test_registers_suffice(tmp_path, chip, head):
+    """What does not fit registers goes to memory, in the innermost loop."""
+    ptxas = find_ptxas()
+    if not ptxas:
+        pytest.skip("no ptxas here")
+    model, text = tmp_path / "head.onnx", tmp_path / "head.ptx"
+    onnx.save(head.model(), model)
+    device.compile_model(model, text, f"cuda:{chip}", "--name=head")
+    done = subprocess.run(
+        [ptxas, f"-arch={chip}", "-v", "-o", tmp_path / "cubin", text],
+        capture_output=True,
+        text=True,
+        timeout=device.TIME_LIMIT,
+        check=False,
+    )
+    said = done.stdout + done.stderr
+    assert done.returncode == 0, said
+    kernels = re.findall(r"\.entry (\w+)", text.read_text())
+    used = re.findall(r"Used (\d+) registers", said)
+    assert len(used) == len(kernels) > 0
+    assert max(int(n) for n in used) <= 128, said
+    spilled = re.findall(r"(\d+) bytes (?:stack frame|spill)", said)
+    assert len(spilled) == 2 * len(kernels) and set(spilled) == {"0"}, said

@@ -166,8 +166,8 @@ Result reshape(const Tensor &input, Ints target, bool allowZero) {
       return std::nullopt;
     if (extent == -1)
       rest = &extent;
-    else
-      known *= extent;
+    else if (llvm::MulOverflow(known, extent, known))
+      return std::nullopt;
   }
   if (rest) {
     if (known == 0 || count(input.shape) % known != 0)
