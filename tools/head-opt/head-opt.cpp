@@ -707,12 +707,10 @@ static void arrangeHelp(Options &options,
         llvm::is_contained(option->Categories, &options.codegenCategory))
       continue;
     // The list of passes has no name of its own.
-    bool isOfRemarks = option->ArgStr.starts_with("remark");
-    bool isOfPasses = option->ArgStr.empty() ||
-                      option->ArgStr.contains("-pass") ||
-                      option->ArgStr.starts_with("pass-") ||
-                      option->ArgStr.starts_with("mlir-print-ir") ||
-                      option->ArgStr.contains("reproducer");
+    StringRef text = option->ArgStr;
+    bool isOfPasses = text.empty() || text.starts_with("mlir-print-ir") ||
+                      text.contains("reproducer") ||
+                      (text.contains("pass") && !text.starts_with("remark"));
     option->Categories.assign(1, isOfPasses ? &options.passCategory
                                             : &options.generalCategory);
   }
