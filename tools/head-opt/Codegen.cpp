@@ -274,7 +274,8 @@ Codegen::lowerForHost(ModuleOp module,
   if (llvm::Error failed = collectError(module.getContext(), [&] {
         SpecializeBatchOptions batch;
         batch.openmp = options.threads == Threads::OpenMP;
-        lowered = lowerHeadToLLVM(module, units, batch);
+        lowered =
+            lowerHeadToLLVM(module, units, batch, applyPassManagerCLOptions);
         return success(!lowered.empty());
       }))
     return ofInput(std::move(failed));
