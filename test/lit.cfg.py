@@ -32,6 +32,8 @@ if config.headopt_asan_runtime:
     )
 llvm_config.add_tool_substitutions(
     [
+        ToolSubst("head-opt-lsp-server", unresolved="fatal"),
+        ToolSubst("head-opt-reduce", unresolved="fatal"),
         ToolSubst("head-opt", unresolved="fatal"),
         ToolSubst("headopt-compile-device", unresolved="fatal"),
         mlir_opt,

@@ -196,12 +196,15 @@ LogicalResult headopt::attachSignature(ModuleOp module) {
   return success();
 }
 
-SmallVector<OwningOpRef<ModuleOp>>
-headopt::lowerHeadToLLVM(ModuleOp module, ArrayRef<VectorUnit> units,
-                         const SpecializeBatchOptions &batch) {
+SmallVector<OwningOpRef<ModuleOp>> headopt::lowerHeadToLLVM(
+    ModuleOp module, ArrayRef<VectorUnit> units,
+    const SpecializeBatchOptions &batch,
+    llvm::function_ref<LogicalResult(PassManager &)> configure) {
   if (failed(attachSignature(module)))
     return {};
   PassManager shared(module.getContext());
+  if (configure && failed(configure(shared)))
+    return {};
   buildBatchPipeline(shared, batch);
   if (failed(shared.run(module)))
     return {};
@@ -214,6 +217,8 @@ headopt::lowerHeadToLLVM(ModuleOp module, ArrayRef<VectorUnit> units,
     options.fma = unit.fma;
     options.convertsF16 = unit.convertsF16;
     PassManager pm(module.getContext());
+    if (configure && failed(configure(pm)))
+      return {};
     buildCPUPipeline(pm, options, packed);
     if (failed(pm.run(*lowered.back())))
       return {};

@@ -14,7 +14,11 @@
 #include "headopt/Target/Native/Header.h"
 #include "headopt/Target/Native/HostRun.h"
 #include "headopt/Target/Native/Target.h"
+#include "mlir/Bytecode/BytecodeWriter.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Interfaces/FunctionInterfaces.h"
+#include "mlir/Pass/PassManager.h"
 #include "llvm/ADT/ScopeExit.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/Format.h"
@@ -206,6 +210,8 @@ static llvm::Error lowerToLinalg(ModuleOp module, StringRef name,
                                  bool constantInitializers) {
   return collectError(module.getContext(), [&] {
     PassManager pm(module.getContext());
+    if (failed(applyPassManagerCLOptions(pm)))
+      return failure();
     HeadToLinalgOptions pipeline;
     pipeline.name = name.str();
     pipeline.constantInitializers = constantInitializers;
@@ -225,9 +231,22 @@ llvm::Error Codegen::runOnONNX(ModuleOp module, bool constantInitializers) {
   if (kind == CodegenKind::Linalg) {
     std::string text;
     llvm::raw_string_ostream os(text);
-    os << *module << '\n';
+    if (llvm::sys::path::extension(output) == ".mlirbc") {
+      if (failed(writeBytecodeToFile(module, os)))
+        return ofInput(error("cannot be written as bytecode"));
+      return writeText(text);
+    }
+    // Not `os << module`, which prints for one scope alone: without the bytes
+    // of dense_resource.
+    module->print(os);
+    os << '\n';
     return writeText(text);
   }
+  return compileLinalg(module);
+}
+
+/// Compiles a head that is one function on tensors.
+llvm::Error Codegen::compileLinalg(ModuleOp module) {
   if (device)
     return runOnDevice(module);
   SmallVector<NativeVariant> variants;
@@ -255,7 +274,8 @@ Codegen::lowerForHost(ModuleOp module,
   if (llvm::Error failed = collectError(module.getContext(), [&] {
         SpecializeBatchOptions batch;
         batch.openmp = options.threads == Threads::OpenMP;
-        lowered = lowerHeadToLLVM(module, units, batch);
+        lowered =
+            lowerHeadToLLVM(module, units, batch, applyPassManagerCLOptions);
         return success(!lowered.empty());
       }))
     return ofInput(std::move(failed));
@@ -302,27 +322,37 @@ llvm::Error Codegen::runOnDevice(ModuleOp module) {
 }
 
 //===----------------------------------------------------------------------===//
-// From the LLVM dialect
+// From MLIR
 //===----------------------------------------------------------------------===//
 
 /// Gives the one public function with a body the name `name`.
 static llvm::Error renameEntry(ModuleOp module, StringRef name) {
-  for (auto func : module.getOps<LLVM::LLVMFuncOp>()) {
-    if (func.isExternal() || func.getLinkage() != LLVM::Linkage::External ||
-        SymbolTable::getSymbolVisibility(func) !=
-            SymbolTable::Visibility::Public)
+  for (auto func : module.getOps<FunctionOpInterface>()) {
+    auto inLLVM = dyn_cast<LLVM::LLVMFuncOp>(func.getOperation());
+    if (func.isExternal() ||
+        (inLLVM && inLLVM.getLinkage() != LLVM::Linkage::External) ||
+        !func.isPublic())
       continue;
-    if (func.getSymName() == name)
+    if (func.getName() == name)
       return llvm::Error::success();
     SymbolTable symbols(module);
     if (symbols.lookup(name))
       return error("there is another '" + name +
                    "' already; give another --name");
     if (failed(symbols.rename(func, name)))
-      return error("@" + func.getSymName() + " cannot be renamed");
+      return error("@" + func.getName() + " cannot be renamed");
     return llvm::Error::success();
   }
   return llvm::Error::success();
+}
+
+llvm::Error Codegen::runOnLinalg(ModuleOp module) {
+  if (kind == CodegenKind::Linalg)
+    return ofInput(error("--emit=linalg is for ONNX models"));
+  if (!options.name.empty())
+    if (llvm::Error failed = renameEntry(module, options.name))
+      return ofInput(std::move(failed));
+  return compileLinalg(module);
 }
 
 llvm::Error Codegen::runOnLLVM(ModuleOp module) {
@@ -358,8 +388,13 @@ llvm::Error Codegen::run(ModuleOp module, bool constantInitializers) {
                ? WalkResult::interrupt()
                : WalkResult::advance();
   });
-  return walked.wasInterrupted() ? runOnONNX(module, constantInitializers)
-                                 : runOnLLVM(module);
+  if (walked.wasInterrupted())
+    return runOnONNX(module, constantInitializers);
+  // What --emit=linalg writes: a function on tensors.
+  bool isLinalg = llvm::any_of(module.getOps<func::FuncOp>(), [](auto func) {
+    return llvm::any_of(func.getArgumentTypes(), llvm::IsaPred<TensorType>);
+  });
+  return isLinalg ? runOnLinalg(module) : runOnLLVM(module);
 }
 
 //===----------------------------------------------------------------------===//

@@ -64,7 +64,8 @@ public:
   /// Where the C header goes; empty where none is to be written.
   std::string getHeaderPath() const;
 
-  /// Takes a module in the onnx dialect or in the LLVM dialect, and changes it.
+  /// Takes a module in the onnx dialect, the head as linalg on tensors, or a
+  /// module in the LLVM dialect, and changes it.
   /// `constantInitializers`: no caller overrides initializers.
   llvm::Error run(mlir::ModuleOp module, bool constantInitializers);
 
@@ -75,7 +76,9 @@ private:
   }
 
   llvm::Error runOnONNX(mlir::ModuleOp module, bool constantInitializers);
+  llvm::Error runOnLinalg(mlir::ModuleOp module);
   llvm::Error runOnLLVM(mlir::ModuleOp module);
+  llvm::Error compileLinalg(mlir::ModuleOp module);
   llvm::Error runOnDevice(mlir::ModuleOp module);
   llvm::Error lowerForHost(mlir::ModuleOp module,
                            llvm::SmallVectorImpl<NativeVariant> &variants);

@@ -4,7 +4,8 @@
 //
 // On ONNX files: import, run a pipeline (flatten-to-gap unless passes are
 // named), report, export or compile (Codegen.h). On MLIR files: an ordinary
-// mlir-opt, which can also compile what is in the LLVM dialect.
+// mlir-opt, which can also compile heads as linalg and what is in the LLVM
+// dialect.
 //
 //===----------------------------------------------------------------------===//
 
@@ -71,9 +72,17 @@ enum class Kind {
 };
 
 struct Options {
-  cl::OptionCategory category{"head-opt options"};
+  cl::OptionCategory category{"ONNX options"};
+  /// LLVM lists categories in the order of their names, capitals first.
+  cl::OptionCategory codegenCategory{
+      "compile options", "How the head is compiled, for --emit=linalg, llvm, "
+                         "asm, obj, shared and kernels, and for --run."};
+  cl::OptionCategory generalCategory{
+      "general options", "MLIR's own. LLVM's are in --help-hidden."};
+  cl::OptionCategory passCategory{
+      "pass options", "Without a pass, ONNX models go through flatten-to-gap."};
   cl::opt<std::string> input{cl::Positional, cl::desc("<input file>"),
-                             cl::Required, cl::cat(category)};
+                             cl::cat(category)};
   cl::opt<std::string> output{
       "o",
       cl::desc("Output file; its ending says its kind. Without it, ONNX "
@@ -86,7 +95,9 @@ struct Options {
           clEnumValN(Kind::ONNXText, "onnxtxt", "ONNX text format"),
           clEnumValN(Kind::MLIR, "mlir", "MLIR text"),
           clEnumValN(Kind::MLIRBytecode, "mlirbc", "MLIR bytecode"),
-          clEnumValN(Kind::Linalg, "linalg", "the head as linalg on tensors"),
+          clEnumValN(Kind::Linalg, "linalg",
+                     "the head as linalg on tensors; text has two digits for "
+                     "each byte of weights (-o file.mlirbc: one byte)"),
           clEnumValN(Kind::LLVM, "llvm", "the head as LLVM IR"),
           clEnumValN(Kind::Assembly, "asm", "the head as assembly"),
           clEnumValN(Kind::PTX, "ptx", "the head's kernels for --target=cuda"),
@@ -129,7 +140,7 @@ struct Options {
   cl::opt<bool> requireRewrite{
       "require-rewrite", cl::desc("Exit with 3 when no head was rewritten"),
       cl::cat(category)};
-  CodegenOptions codegen{category};
+  CodegenOptions codegen{codegenCategory};
 };
 
 /// Messages quote files and models, which may hold anything.
@@ -582,6 +593,9 @@ int Tool::runOnMLIR(std::unique_ptr<llvm::MemoryBuffer> buffer,
 }
 
 int Tool::run() {
+  if (options.input.empty())
+    return fail(BadUsage, "there is no input file; name one, or - for standard "
+                          "input (--help lists the options)");
   Kind outputKind = options.emit;
   bool isRun = options.codegen.run;
   if (isRun && outputKind != Kind::Auto)
@@ -665,10 +679,41 @@ int Tool::run() {
   if ((*buffer)->getBufferSize() == 0 &&
       (options.input == "-" || inputKind == Kind::MLIRBytecode))
     return fail(BadInput, options.input + ": is empty; give it a model");
-  // The MLIR lexer looks for the terminator.
-  return runOnMLIR(llvm::MemoryBuffer::getMemBufferCopy((*buffer)->getBuffer(),
-                                                        options.input),
-                   outputKind);
+  // The MLIR lexer looks for the terminator. Bytecode has data that is aligned,
+  // by up to a page where it comes from mapped files.
+  std::unique_ptr<llvm::WritableMemoryBuffer> copy =
+      llvm::WritableMemoryBuffer::getNewUninitMemBuffer(
+          (*buffer)->getBufferSize(), options.input.getValue(),
+          llvm::Align(4096));
+  if (!copy)
+    return fail(BadInput, options.input + ": there is not enough memory");
+  llvm::copy((*buffer)->getBuffer(), copy->getBufferStart());
+  return runOnMLIR(std::move(copy), outputKind);
+}
+
+/// Leaves in --help what this tool and MLIR bring, each in one of our
+/// categories; `foreign` are the options that LLVM's library brought before.
+/// --help-hidden lists all.
+static void arrangeHelp(Options &options,
+                        const llvm::DenseSet<const cl::Option *> &foreign) {
+  for (auto [name, option] : cl::getRegisteredOptions()) {
+    bool isHelp = name == "help" || name == "help-list" || name == "version";
+    if (!isHelp && foreign.contains(option)) {
+      if (option->getOptionHiddenFlag() == cl::NotHidden)
+        option->setHiddenFlag(cl::Hidden);
+      continue;
+    }
+    if (llvm::is_contained(option->Categories, &options.category) ||
+        llvm::is_contained(option->Categories, &options.codegenCategory))
+      continue;
+    // The list of passes has no name of its own.
+    StringRef text = option->ArgStr;
+    bool isOfPasses = text.empty() || text.starts_with("mlir-print-ir") ||
+                      text.contains("reproducer") ||
+                      (text.contains("pass") && !text.starts_with("remark"));
+    option->Categories.assign(1, isOfPasses ? &options.passCategory
+                                            : &options.generalCategory);
+  }
 }
 
 /// What LLVM's code generation cannot do, it says here and never comes back.
@@ -679,6 +724,9 @@ static void failInLLVM(void *, const char *reason, bool) {
 }
 
 int main(int argc, char **argv) {
+  llvm::DenseSet<const cl::Option *> foreign;
+  for (const auto &entry : cl::getRegisteredOptions())
+    foreign.insert(entry.second);
   llvm::InitLLVM init(argc, argv);
   llvm::install_fatal_error_handler(failInLLVM);
   // A file that may not grow further is an error of write(), not a crash.
@@ -712,10 +760,12 @@ int main(int argc, char **argv) {
   registerOutlineHead();
   registerRaiseToGap();
   registerHeadOptConversionPasses();
-  std::string header = registerCLIOptions(
+  // What it returns names all dialects; --show-dialects does.
+  (void)registerCLIOptions("head-opt", registry);
+  arrangeHelp(options, foreign);
+  StringRef header =
       "head-opt: pools Flatten -> Dense heads of ONNX models where that is "
-      "provably the same function\n",
-      registry);
+      "provably the same function\n";
   std::string errors;
   llvm::raw_string_ostream errorStream(errors);
   if (!cl::ParseCommandLineOptions(argc, argv, header, &errorStream)) {
@@ -724,5 +774,15 @@ int main(int argc, char **argv) {
     return BadUsage;
   }
   MlirOptMainConfig config = MlirOptMainConfig::createFromCLOptions();
+  if (config.shouldShowDialects()) {
+    llvm::outs() << "Available Dialects: ";
+    llvm::interleave(registry.getDialectNames(), llvm::outs(), ", ");
+    llvm::outs() << '\n';
+    return Done;
+  }
+  if (config.shouldListPasses()) {
+    printRegisteredPasses();
+    return Done;
+  }
   return Tool(options, config, registry, onHeads).run();
 }

@@ -65,10 +65,13 @@ llvm::LogicalResult attachSignature(mlir::ModuleOp module);
 
 /// Lowers the head that buildHeadToLinalgPipeline left in `module` to the LLVM
 /// dialect, once for each of `units`; the functions carry their signature
-/// (Target/Native). Empty after an error, which was emitted.
-llvm::SmallVector<mlir::OwningOpRef<mlir::ModuleOp>>
-lowerHeadToLLVM(mlir::ModuleOp module, llvm::ArrayRef<VectorUnit> units,
-                const SpecializeBatchOptions &batch);
+/// (Target/Native). Empty after an error, which was emitted. `configure` is
+/// called with each pass manager before it gets passes.
+llvm::SmallVector<mlir::OwningOpRef<mlir::ModuleOp>> lowerHeadToLLVM(
+    mlir::ModuleOp module, llvm::ArrayRef<VectorUnit> units,
+    const SpecializeBatchOptions &batch,
+    llvm::function_ref<llvm::LogicalResult(mlir::PassManager &)> configure =
+        nullptr);
 
 /// Registers `lower-head-to-linalg` and `lower-head-to-llvm-cpu`, which is the
 /// batch pipeline and then the CPU pipeline, and those of GPU.h.
