@@ -78,7 +78,8 @@ def test_the_missing_package_is_named(installed, tmp_path):
     done = configure(installed, tmp_path, "-DCMAKE_DISABLE_FIND_PACKAGE_MLIR=ON")
     message = " ".join(done.stderr.split())
     assert done.returncode != 0
-    assert "install libmlir-22-dev and mlir-22-tools, or set MLIR_DIR" in message
+    assert "install llvm-22-dev, libmlir-22-dev and mlir-22-tools" in message
+    assert "or set MLIR_DIR" in message
 
 
 def test_another_version_is_refused(installed, tmp_path):
