@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Global average pools: head-opt's compiled code, plain reading of the same
 bytes, and the peers, in turns. Prints Markdown; README.md says how to read it.
+
+With --device, the same on a GPU: see device.py.
 """
 
 import pathlib
@@ -35,6 +37,10 @@ def cases():
 
 
 if __name__ == "__main__":
+    if "--device" in sys.argv[1:]:
+        import device
+
+        sys.exit(device.main([a for a in sys.argv[1:] if a != "--device"]))
     arguments = bench.parse("Time global average pools; prints Markdown.")
     bench.enter(arguments)
     sys.exit(bench.main(arguments, cases()))

@@ -13,7 +13,6 @@
 #include "headopt/Codegen/Passes.h"
 #include "headopt/Support/Attributes.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
-#include "mlir/Dialect/Arith/Utils/Utils.h"
 #include "mlir/Dialect/Bufferization/IR/Bufferization.h"
 #include "mlir/Dialect/GPU/IR/GPUDialect.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
@@ -79,6 +78,7 @@ private:
 
   FailureOr<Value> getBase(Value value);
   Value getAddress(Value base);
+  Value getExtent(Value tensor, int64_t axis);
   LogicalResult lowerSize(Operation &op, Value &scratch);
   LogicalResult lowerLaunch(gpu::LaunchFuncOp launch);
   LogicalResult lowerBody(Block &body);
@@ -114,6 +114,10 @@ private:
 // What the function must be
 //===----------------------------------------------------------------------===//
 
+static LogicalResult refuse(Operation *op) {
+  return op->emitError("cannot run on a GPU: '") << op->getName() << "'";
+}
+
 /// Where `value` is in memory: the function's argument, an allocation or a
 /// constant. Views of other shapes begin at the same address.
 FailureOr<Value> Lowering::getBase(Value value) {
@@ -124,10 +128,8 @@ FailureOr<Value> Lowering::getBase(Value value) {
         isa<bufferization::ToBufferOp, bufferization::ToTensorOp,
             tensor::CollapseShapeOp, tensor::ExpandShapeOp, tensor::CastOp,
             memref::CastOp, UnrealizedConversionCastOp>(op);
-    if (!isView) {
-      op->emitError("cannot run on a GPU");
-      return failure();
-    }
+    if (!isView)
+      return refuse(op);
     value = op->getOperand(0);
   }
   return value;
@@ -356,10 +358,45 @@ Value Lowering::getAddress(Value base) {
   return callRuntime("headopt_gpu_constant", b.getI64Type(), {call, which});
 }
 
+/// Extent `axis` of `tensor`, as the arguments say it; null when they do not.
+Value Lowering::getExtent(Value tensor, int64_t axis) {
+  auto type = cast<RankedTensorType>(tensor.getType());
+  if (!type.isDynamicDim(axis))
+    return arith::ConstantIndexOp::create(b, type.getDimSize(axis));
+  if (tensor == head.getArgument(0)) {
+    unsigned argument = 1;
+    if (axis != 0)
+      argument =
+          2 + (llvm::find(dynamicAxes, unsigned(axis)) - dynamicAxes.begin());
+    return arith::IndexCastOp::create(b, b.getIndexType(),
+                                      entry.getArgument(argument));
+  }
+  Operation *op = tensor.getDefiningOp();
+  if (auto cast = dyn_cast_if_present<tensor::CastOp>(op))
+    return getExtent(cast.getSource(), axis);
+  if (auto expand = dyn_cast_if_present<tensor::ExpandShapeOp>(op))
+    return map.lookupOrNull(cast<Value>(expand.getMixedOutputShape()[axis]));
+  auto collapse = dyn_cast_if_present<tensor::CollapseShapeOp>(op);
+  if (!collapse)
+    return nullptr;
+  Value product;
+  for (int64_t source : collapse.getReassociationIndices()[axis]) {
+    Value extent = getExtent(collapse.getSrc(), source);
+    if (!extent)
+      return nullptr;
+    product =
+        product ? Value(arith::MulIOp::create(b, product, extent)) : extent;
+  }
+  return product;
+}
+
 /// Computes how much memory is asked for and where its parts are, and all else
 /// that is known before the first kernel starts.
 LogicalResult Lowering::lowerSize(Operation &op, Value &scratch) {
   if (isa<gpu::LaunchFuncOp>(op) || op.hasTrait<OpTrait::IsTerminator>())
+    return success();
+  // Says no more than a shape.
+  if (isa<tensor::EmptyOp>(op))
     return success();
   // Memory for all branches is asked for.
   if (isa<scf::IfOp>(op) && op.getNumResults() == 0) {
@@ -370,30 +407,12 @@ LogicalResult Lowering::lowerSize(Operation &op, Value &scratch) {
     return success();
   }
   if (auto dim = dyn_cast<tensor::DimOp>(op)) {
-    Value tensor = dim.getSource();
     std::optional<int64_t> axis = dim.getConstantIndex();
-    if (auto expand = tensor.getDefiningOp<tensor::ExpandShapeOp>();
-        expand && axis) {
-      OpFoldResult extent = expand.getMixedOutputShape()[*axis];
-      if (auto value = dyn_cast<Value>(extent))
-        map.map(dim.getResult(), map.lookup(value));
-      else
-        map.map(dim.getResult(),
-                getValueOrCreateConstantIndexOp(b, b.getLoc(), extent));
-      return success();
-    }
-    if (!axis || tensor != head.getArgument(0) ||
-        !inputType.isDynamicDim(*axis))
+    Value extent = axis ? getExtent(dim.getSource(), *axis) : Value();
+    if (!extent)
       return dim.emitError("cannot run on a GPU: an extent that does not come "
                            "from the feature map");
-    unsigned argument = 1;
-    if (*axis != 0)
-      argument =
-          2 + (llvm::find(dynamicAxes, unsigned(*axis)) - dynamicAxes.begin());
-    map.map(dim.getResult(),
-            arith::IndexCastOp::create(b, b.getIndexType(),
-                                       entry.getArgument(argument))
-                .getResult());
+    map.map(dim.getResult(), extent);
     return success();
   }
   if (auto alloc = dyn_cast<memref::AllocOp>(op)) {
@@ -418,7 +437,7 @@ LogicalResult Lowering::lowerSize(Operation &op, Value &scratch) {
     if (failed(base))
       return failure();
     if (*base != head.getArgument(0))
-      return pointer.emitError("cannot run on a GPU");
+      return refuse(&op);
     map.map(pointer.getResult(),
             arith::IndexCastOp::create(b, b.getIndexType(), addresses[*base])
                 .getResult());
@@ -435,7 +454,7 @@ LogicalResult Lowering::lowerSize(Operation &op, Value &scratch) {
   // used.
   if (op.getNumResults() == 1)
     return getBase(op.getResult(0));
-  return op.emitError("cannot run on a GPU");
+  return refuse(&op);
 }
 
 LogicalResult Lowering::lowerLaunch(gpu::LaunchFuncOp launch) {

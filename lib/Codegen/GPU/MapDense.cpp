@@ -185,7 +185,7 @@ void DenseMapper::mapRows(const DeviceBuffer &x, const DeviceBuffer &w,
         int64_t count = together * columnsTogether;
         Values sums(count, b.getNeutral(Combiner::Sum, type));
         int64_t unroll = count > kRowsTogether ? 1 : kUnroll;
-    int64_t step = lanes * unroll;
+        int64_t step = lanes * unroll;
         int64_t main = inner / step * step;
         auto at = [&](Index start, int64_t u) {
           return b.add(b.add(start, lane), b.getIndexAttr(u * lanes));

@@ -235,13 +235,6 @@ LogicalResult headopt::checkMapsToLoops(linalg::LinalgOp op,
       if (!llvm::is_contained(parallel, map.getDimPosition(i)))
         return refuse("its results are not written element by element");
   }
-  llvm::SmallBitVector bounded(op.getNumLoops());
-  for (OpOperand &operand : op->getOpOperands())
-    for (AffineExpr expr : op.getMatchingIndexingMap(&operand).getResults())
-      if (auto dim = dyn_cast<AffineDimExpr>(expr))
-        bounded.set(dim.getPosition());
-  if (!bounded.all())
-    return refuse("the shapes do not say how far its loops go");
   WalkResult walked = op.getBlock()->walk([&](Operation *inner) {
     if (inner->getNumRegions() == 0 &&
         (isa<linalg::IndexOp, tensor::ExtractOp>(inner) ||

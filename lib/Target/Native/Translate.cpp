@@ -5,8 +5,8 @@
 //===----------------------------------------------------------------------===//
 
 #include "Stages.h"
-#include "headopt/Target/LLVM/Backend.h"
 #include "headopt/Support/Attributes.h"
+#include "headopt/Target/LLVM/Backend.h"
 #include "mlir/Dialect/OpenMP/OpenMPDialect.h"
 #include "mlir/IR/BuiltinAttributes.h"
 #include "mlir/IR/DialectResourceBlobManager.h"

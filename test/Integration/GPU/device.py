@@ -64,6 +64,40 @@ def compile_model(model, output, target, *flags):
     return done
 
 
+def call_library(library, function, calls, folder, environment):
+    """Calls a function of a head in a process of its own, once for each of
+    (features, an array like the output, dynamic extents): the process, and the file
+    with the results.
+    """
+    given = {}
+    for i, (features, output, extents) in enumerate(calls):
+        # The bits alone: NumPy's files know no bfloat16.
+        given[f"features{i}"] = np.ascontiguousarray(features).view(
+            np.dtype(f"u{features.dtype.itemsize}")
+        )
+        given[f"output{i}"] = output.view(np.dtype(f"u{output.dtype.itemsize}"))
+        given[f"extents{i}"] = np.array(extents, np.int64)
+    source, target = folder / "cases.npz", folder / "results.npz"
+    np.savez(source, **given)
+    target.unlink(missing_ok=True)
+    done = subprocess.run(
+        [
+            sys.executable,
+            HERE / "call_head.py",
+            library,
+            function,
+            source,
+            target,
+        ],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=TIME_LIMIT,
+        check=False,
+    )
+    return done, target
+
+
 class DeviceHead:
     """A head compiled for a target."""
 
@@ -99,38 +133,20 @@ class DeviceHead:
 
     def start(self, cases, **options):
         """Calls the head once for each case: the process, and its results."""
-        given = {}
-        for i, case in enumerate(cases):
+        size = np.dtype(self.head.type.numpy).itemsize
+        calls = []
+        for case in cases:
             features = case.features
-            given[f"features{i}"] = np.ascontiguousarray(features).view(
-                np.dtype(f"u{features.dtype.itemsize}")
-            )
-            given[f"output{i}"] = np.zeros(
-                (len(features), self.head.outputs),
-                f"u{np.dtype(self.head.type.numpy).itemsize}",
-            )
-            given[f"extents{i}"] = np.array(
-                [features.shape[axis] for axis in self.head.dynamic], np.int64
-            )
-        source, target = self.folder / "cases.npz", self.folder / "results.npz"
-        np.savez(source, **given)
-        target.unlink(missing_ok=True)
-        done = subprocess.run(
-            [
-                sys.executable,
-                HERE / "call_head.py",
-                self.library,
-                self.function,
-                source,
-                target,
-            ],
-            env=self.environment(**options),
-            capture_output=True,
-            text=True,
-            timeout=TIME_LIMIT,
-            check=False,
+            output = np.zeros((len(features), self.head.outputs), f"u{size}")
+            extents = [features.shape[axis] for axis in self.head.dynamic]
+            calls.append((features, output, extents))
+        return call_library(
+            self.library,
+            self.function,
+            calls,
+            self.folder,
+            self.environment(**options),
         )
-        return done, target
 
     def run(self, cases, **options):
         """The outputs, where every call succeeds."""

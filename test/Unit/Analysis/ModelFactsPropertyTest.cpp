@@ -20,6 +20,7 @@
 #include "mlir/Parser/Parser.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/FormatVariadic.h"
+#include "llvm/Support/MathExtras.h"
 #include "gtest/gtest.h"
 #include <cmath>
 #include <map>
@@ -327,7 +328,8 @@ Result tile(const Tensor &input, const Tensor &repeats) {
     return std::nullopt;
   Ints shape = input.shape;
   for (auto [extent, times] : llvm::zip_equal(shape, repeats.data))
-    extent *= static_cast<int64_t>(times);
+    if (llvm::MulOverflow(extent, static_cast<int64_t>(times), extent))
+      return std::nullopt;
   return build(shape, [&](ArrayRef<int64_t> index) {
     Ints from(index);
     for (auto [i, extent] : llvm::zip_equal(from, input.shape))

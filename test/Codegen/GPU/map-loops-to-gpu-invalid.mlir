@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// RUN: head-opt %s --split-input-file --verify-diagnostics --map-loops-to-gpu
+
+func.func @double(%x: tensor<4xf64>) -> tensor<4xf64> {
+  %empty = tensor.empty() : tensor<4xf64>
+  // expected-error @+1 {{cannot run on a GPU: kernels have no numbers of type f64}}
+  %y = linalg.exp ins(%x : tensor<4xf64>) outs(%empty : tensor<4xf64>) -> tensor<4xf64>
+  return %y : tensor<4xf64>
+}
+
+// -----
+
+func.func @call(%x: tensor<4xf32>) -> tensor<4xf32> {
+  %empty = tensor.empty() : tensor<4xf32>
+  // expected-error @+1 {{cannot run on a GPU: its body has func.call}}
+  %y = linalg.generic {
+      indexing_maps = [affine_map<(i) -> (i)>, affine_map<(i) -> (i)>], iterator_types = ["parallel"]}
+      ins(%x : tensor<4xf32>) outs(%empty : tensor<4xf32>) {
+  ^bb0(%a: f32, %o: f32):
+    %r = func.call @f(%a) : (f32) -> f32
+    linalg.yield %r : f32
+  } -> tensor<4xf32>
+  return %y : tensor<4xf32>
+}
+func.func private @f(f32) -> f32

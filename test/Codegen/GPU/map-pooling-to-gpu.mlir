@@ -1,0 +1,345 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// RUN: head-opt %s --map-pooling-to-gpu | FileCheck %s
+// RUN: head-opt %s --map-pooling-to-gpu=subgroup-size=64 | FileCheck %s --check-prefix=WAVE64
+// RUN: head-opt %s --map-head-to-gpu | FileCheck %s --check-prefix=KERNELS
+//
+// Which threads read what; test/Integration/GPU runs the kernels.
+
+// Rows of 49 do not start at multiples of 16 bytes. Eight lanes share one, so a block
+// of 128 threads has 16 of the 64 rows, and reads seven times, the last time in part.
+// CHECK-LABEL: func.func @short_rows(
+// CHECK-SAME:    %[[X:.*]]: tensor<4x16x7x7xf32>)
+// CHECK:         %[[FLAT:.*]] = tensor.collapse_shape %[[X]]
+// CHECK:         %[[FROM:.*]] = bufferization.to_buffer %[[FLAT]] read_only : tensor<3136xf32> to memref<3136xf32>
+// CHECK:         %[[TO:.*]] = memref.alloc() {alignment = 16 : i64} : memref<64xf32>
+// CHECK:         gpu.launch blocks({{.*}}) in ({{.*}} = %[[BLOCKS:[a-z0-9_]*]], {{.*}}) threads({{.*}}) in ({{.*}} = %c128{{[_0-9]*}}, {{.*}}) module(@short_rows_kernels) function(@short_rows_pool_rows_0)
+// CHECK-COUNT-7:   memref.load %[[FROM]]
+// CHECK-NOT:       memref.load
+// CHECK:           gpu.subgroup_reduce add %{{.*}} cluster(size = 8)
+// CHECK-NOT:       gpu.barrier
+// CHECK:           scf.if
+// CHECK:             arith.divf
+// CHECK:             memref.store %{{.*}}, %[[TO]]
+// CHECK:           gpu.terminator
+// CHECK:         bufferization.to_tensor %[[TO]] restrict : memref<64xf32> to tensor<64xf32>
+// CHECK-NOT:     linalg.generic
+// CHECK:         return
+// KERNELS:       gpu.func @short_rows_pool_rows_0(%{{.*}}: memref<3136xf32>, %{{.*}}: memref<64xf32>) kernel attributes {known_block_size = array<i32: 128, 1, 1>
+func.func @short_rows(%x: tensor<4x16x7x7xf32>) -> tensor<4x16xf32> {
+  %init = arith.constant 0.0 : f32
+  %empty = tensor.empty() : tensor<4x16xf32>
+  %start = linalg.fill ins(%init : f32) outs(%empty : tensor<4x16xf32>) -> tensor<4x16xf32>
+  %sum = linalg.generic {
+      indexing_maps = [affine_map<(d0, d1, d2, d3) -> (d0, d1, d2, d3)>,
+                       affine_map<(d0, d1, d2, d3) -> (d0, d1)>],
+      iterator_types = ["parallel", "parallel", "reduction", "reduction"]}
+      ins(%x : tensor<4x16x7x7xf32>) outs(%start : tensor<4x16xf32>) {
+  ^bb0(%a: f32, %s: f32):
+    %r = arith.addf %s, %a : f32
+    linalg.yield %r : f32
+  } -> tensor<4x16xf32>
+  %area = arith.constant 49.0 : f32
+  %end = tensor.empty() : tensor<4x16xf32>
+  %mean = linalg.generic {
+      indexing_maps = [affine_map<(d0, d1) -> (d0, d1)>, affine_map<(d0, d1) -> (d0, d1)>],
+      iterator_types = ["parallel", "parallel"]}
+      ins(%sum : tensor<4x16xf32>) outs(%end : tensor<4x16xf32>) {
+  ^bb0(%a: f32, %o: f32):
+    %q = arith.divf %a, %area : f32
+    linalg.yield %q : f32
+  } -> tensor<4x16xf32>
+  return %mean : tensor<4x16xf32>
+}
+
+// Rows of 64 do: 16 bytes at a time, if the caller's memory does as well.
+// CHECK-LABEL: func.func @wide_rows(
+// CHECK:         %[[WIDE:.*]] = builtin.unrealized_conversion_cast %{{.*}} : memref<384xf32> to memref<96xvector<4xf32>>
+// CHECK:         %[[ADDRESS:.*]] = memref.extract_aligned_pointer_as_index
+// CHECK:         %[[REST:.*]] = arith.remui %[[ADDRESS]], %c16
+// CHECK:         %[[FITS:.*]] = arith.cmpi eq, %[[REST]], %c0
+// CHECK:         scf.if %[[FITS]] {
+// CHECK:           gpu.launch {{.*}} function(@wide_rows_pool_rows_0)
+// CHECK:             memref.load %[[WIDE]]{{.*}} : memref<96xvector<4xf32>>
+// CHECK-NOT:         memref<384xf32>
+// CHECK:           gpu.terminator
+// CHECK:         } else {
+// CHECK:           gpu.launch {{.*}} function(@wide_rows_pool_rows_1)
+// CHECK-NOT:         vector<
+// CHECK:             memref.load {{.*}} : memref<384xf32>
+func.func @wide_rows(%x: tensor<2x3x8x8xf32>) -> tensor<2x3xf32> {
+  %init = arith.constant 0.0 : f32
+  %empty = tensor.empty() : tensor<2x3xf32>
+  %start = linalg.fill ins(%init : f32) outs(%empty : tensor<2x3xf32>) -> tensor<2x3xf32>
+  %sum = linalg.generic {
+      indexing_maps = [affine_map<(d0, d1, d2, d3) -> (d0, d1, d2, d3)>,
+                       affine_map<(d0, d1, d2, d3) -> (d0, d1)>],
+      iterator_types = ["parallel", "parallel", "reduction", "reduction"]}
+      ins(%x : tensor<2x3x8x8xf32>) outs(%start : tensor<2x3xf32>) {
+  ^bb0(%a: f32, %s: f32):
+    %r = arith.addf %s, %a : f32
+    linalg.yield %r : f32
+  } -> tensor<2x3xf32>
+  return %sum : tensor<2x3xf32>
+}
+
+// A block for each row: lanes by shuffles, sub-groups by shared memory.
+// CHECK-LABEL: func.func @one_block_a_row(
+// CHECK:         gpu.launch {{.*}} threads({{.*}}) in ({{.*}} = %c256{{.*}}) {{.*}}function(@one_block_a_row_pool_blocks_0) workgroup(%[[SHARED:.*]] : memref<8xf32, #gpu.address_space<workgroup>>)
+// CHECK:           %[[SUM:.*]] = gpu.subgroup_reduce add %{{[0-9a-z_]*}} : (f32) -> f32
+// CHECK:           memref.store %[[SUM]], %[[SHARED]]
+// CHECK:           gpu.barrier
+// CHECK:           memref.load %[[SHARED]]
+// WAVE64-LABEL: func.func @one_block_a_row(
+// WAVE64:         workgroup(%{{.*}} : memref<4xf32, #gpu.address_space<workgroup>>)
+func.func @one_block_a_row(%x: tensor<2x1100xf32>) -> tensor<2xf32> {
+  %init = arith.constant 0.0 : f32
+  %empty = tensor.empty() : tensor<2xf32>
+  %start = linalg.fill ins(%init : f32) outs(%empty : tensor<2xf32>) -> tensor<2xf32>
+  %sum = linalg.generic {
+      indexing_maps = [affine_map<(d0, d1) -> (d0, d1)>,
+                       affine_map<(d0, d1) -> (d0)>],
+      iterator_types = ["parallel", "reduction"]}
+      ins(%x : tensor<2x1100xf32>) outs(%start : tensor<2xf32>) {
+  ^bb0(%a: f32, %s: f32):
+    %r = arith.addf %s, %a : f32
+    linalg.yield %r : f32
+  } -> tensor<2xf32>
+  return %sum : tensor<2xf32>
+}
+
+// Three pieces of each row, and another kernel for what they leave, which divides.
+// CHECK-LABEL: func.func @pieces_of_rows(
+// CHECK:         %[[TO:.*]] = memref.alloc() {alignment = 16 : i64} : memref<3xf32>
+// CHECK:         scf.if
+// CHECK:           %[[PARTS:.*]] = memref.alloc() {alignment = 16 : i64} : memref<9xf32>
+// CHECK:           gpu.launch {{.*}} function(@pieces_of_rows_pool_blocks_0)
+// CHECK-NOT:         arith.divf
+// CHECK:             memref.store %{{.*}}, %[[PARTS]]
+// CHECK:           gpu.launch {{.*}} function(@pieces_of_rows_pool_rows_1)
+// CHECK:             memref.load %[[PARTS]]
+// CHECK:             arith.divf
+// CHECK:             memref.store %{{.*}}, %[[TO]]
+func.func @pieces_of_rows(%x: tensor<3x20000xf32>) -> tensor<3xf32> {
+  %init = arith.constant 0.0 : f32
+  %empty = tensor.empty() : tensor<3xf32>
+  %start = linalg.fill ins(%init : f32) outs(%empty : tensor<3xf32>) -> tensor<3xf32>
+  %sum = linalg.generic {
+      indexing_maps = [affine_map<(d0, d1) -> (d0, d1)>,
+                       affine_map<(d0, d1) -> (d0)>],
+      iterator_types = ["parallel", "reduction"]}
+      ins(%x : tensor<3x20000xf32>) outs(%start : tensor<3xf32>) {
+  ^bb0(%a: f32, %s: f32):
+    %r = arith.addf %s, %a : f32
+    linalg.yield %r : f32
+  } -> tensor<3xf32>
+  %area = arith.constant 49.0 : f32
+  %end = tensor.empty() : tensor<3xf32>
+  %mean = linalg.generic {
+      indexing_maps = [affine_map<(d0) -> (d0)>, affine_map<(d0) -> (d0)>],
+      iterator_types = ["parallel"]}
+      ins(%sum : tensor<3xf32>) outs(%end : tensor<3xf32>) {
+  ^bb0(%a: f32, %o: f32):
+    %q = arith.divf %a, %area : f32
+    linalg.yield %q : f32
+  } -> tensor<3xf32>
+  return %mean : tensor<3xf32>
+}
+
+// 30 columns: 32 threads beside each other, eight of them behind each other.
+// CHECK-LABEL: func.func @columns(
+// CHECK-NOT:     scf.if
+// CHECK:         gpu.launch {{.*}} function(@columns_pool_columns_0) workgroup(%[[SHARED:.*]] : memref<256xf32, #gpu.address_space<workgroup>>)
+// CHECK-NOT:       gpu.subgroup_reduce
+// CHECK:           memref.store %{{.*}}, %[[SHARED]]
+// CHECK:           gpu.barrier
+// CHECK:           scf.for
+// CHECK:             memref.load %[[SHARED]]
+// CHECK:         return
+func.func @columns(%x: tensor<2x7x7x30xf32>) -> tensor<2x30xf32> {
+  %init = arith.constant 0.0 : f32
+  %empty = tensor.empty() : tensor<2x30xf32>
+  %start = linalg.fill ins(%init : f32) outs(%empty : tensor<2x30xf32>) -> tensor<2x30xf32>
+  %sum = linalg.generic {
+      indexing_maps = [affine_map<(d0, d1, d2, d3) -> (d0, d1, d2, d3)>,
+                       affine_map<(d0, d1, d2, d3) -> (d0, d3)>],
+      iterator_types = ["parallel", "reduction", "reduction", "parallel"]}
+      ins(%x : tensor<2x7x7x30xf32>) outs(%start : tensor<2x30xf32>) {
+  ^bb0(%a: f32, %s: f32):
+    %r = arith.addf %s, %a : f32
+    linalg.yield %r : f32
+  } -> tensor<2x30xf32>
+  return %sum : tensor<2x30xf32>
+}
+
+// CHECK-LABEL: func.func @pieces_of_columns(
+// CHECK:         %[[PARTS:.*]] = memref.alloc() {alignment = 16 : i64} : memref<15xf32>
+// CHECK:         gpu.launch {{.*}} function(@pieces_of_columns_pool_columns_0)
+// CHECK:           memref.store %{{.*}}, %[[PARTS]]
+// CHECK:         gpu.launch {{.*}} function(@pieces_of_columns_pool_columns_1)
+// CHECK:           memref.load %[[PARTS]]
+func.func @pieces_of_columns(%x: tensor<1x5000x3xf32>) -> tensor<1x3xf32> {
+  %init = arith.constant 0.0 : f32
+  %empty = tensor.empty() : tensor<1x3xf32>
+  %start = linalg.fill ins(%init : f32) outs(%empty : tensor<1x3xf32>) -> tensor<1x3xf32>
+  %sum = linalg.generic {
+      indexing_maps = [affine_map<(d0, d1, d2) -> (d0, d1, d2)>,
+                       affine_map<(d0, d1, d2) -> (d0, d2)>],
+      iterator_types = ["parallel", "reduction", "parallel"]}
+      ins(%x : tensor<1x5000x3xf32>) outs(%start : tensor<1x3xf32>) {
+  ^bb0(%a: f32, %s: f32):
+    %r = arith.addf %s, %a : f32
+    linalg.yield %r : f32
+  } -> tensor<1x3xf32>
+  return %sum : tensor<1x3xf32>
+}
+
+// The outer sum is a loop around each row.
+// CHECK-LABEL: func.func @around_what_is_kept(
+// CHECK:         gpu.launch {{.*}} function(@around_what_is_kept_pool_rows_0)
+// CHECK:           scf.for %{{.*}} = %c0{{[_0-9]*}} to %c5{{[_0-9]*}} step %c1{{[_0-9]*}} iter_args
+// CHECK:             memref.load
+func.func @around_what_is_kept(%x: tensor<5x6x7xf32>) -> tensor<6xf32> {
+  %init = arith.constant 0.0 : f32
+  %empty = tensor.empty() : tensor<6xf32>
+  %start = linalg.fill ins(%init : f32) outs(%empty : tensor<6xf32>) -> tensor<6xf32>
+  %sum = linalg.generic {
+      indexing_maps = [affine_map<(d0, d1, d2) -> (d0, d1, d2)>,
+                       affine_map<(d0, d1, d2) -> (d1)>],
+      iterator_types = ["reduction", "parallel", "reduction"]}
+      ins(%x : tensor<5x6x7xf32>) outs(%start : tensor<6xf32>) {
+  ^bb0(%a: f32, %s: f32):
+    %r = arith.addf %s, %a : f32
+    linalg.yield %r : f32
+  } -> tensor<6xf32>
+  return %sum : tensor<6xf32>
+}
+
+// CHECK-LABEL: func.func @maximum(
+// CHECK:         gpu.launch {{.*}} function(@maximum_pool_rows_0)
+// CHECK:           arith.maximumf
+// CHECK:           gpu.subgroup_reduce maximumf %{{.*}} cluster(size = 2)
+func.func @maximum(%x: tensor<4x10xf32>) -> tensor<4xf32> {
+  %init = arith.constant 0xFF800000 : f32
+  %empty = tensor.empty() : tensor<4xf32>
+  %start = linalg.fill ins(%init : f32) outs(%empty : tensor<4xf32>) -> tensor<4xf32>
+  %sum = linalg.generic {
+      indexing_maps = [affine_map<(d0, d1) -> (d0, d1)>,
+                       affine_map<(d0, d1) -> (d0)>],
+      iterator_types = ["parallel", "reduction"]}
+      ins(%x : tensor<4x10xf32>) outs(%start : tensor<4xf32>) {
+  ^bb0(%a: f32, %s: f32):
+    %r = arith.maximumf %s, %a : f32
+    linalg.yield %r : f32
+  } -> tensor<4xf32>
+  return %sum : tensor<4xf32>
+}
+
+// Eight halves in 16 bytes, added up in f32.
+// CHECK-LABEL: func.func @half(
+// CHECK:         memref.load %{{.*}} : memref<8xvector<4xi32>>
+// CHECK-COUNT-8: arith.extf %{{.*}} : f16 to f32
+// CHECK:         gpu.launch {{.*}} function(@half_pool_rows_1)
+// CHECK:           memref.load %{{.*}} : memref<64xf16>
+// CHECK:           arith.truncf %{{.*}} : f32 to f16
+func.func @half(%x: tensor<2x4x8xf16>) -> tensor<2x4xf16> {
+  %init = arith.constant 0.0 : f32
+  %empty = tensor.empty() : tensor<2x4xf32>
+  %start = linalg.fill ins(%init : f32) outs(%empty : tensor<2x4xf32>) -> tensor<2x4xf32>
+  %sum = linalg.generic {
+      indexing_maps = [affine_map<(d0, d1, d2) -> (d0, d1, d2)>,
+                       affine_map<(d0, d1, d2) -> (d0, d1)>],
+      iterator_types = ["parallel", "parallel", "reduction"]}
+      ins(%x : tensor<2x4x8xf16>) outs(%start : tensor<2x4xf32>) {
+  ^bb0(%a: f16, %s: f32):
+    %w = arith.extf %a : f16 to f32
+    %r = arith.addf %s, %w : f32
+    linalg.yield %r : f32
+  } -> tensor<2x4xf32>
+  %area = arith.constant 49.0 : f32
+  %end = tensor.empty() : tensor<2x4xf16>
+  %mean = linalg.generic {
+      indexing_maps = [affine_map<(d0, d1) -> (d0, d1)>, affine_map<(d0, d1) -> (d0, d1)>],
+      iterator_types = ["parallel", "parallel"]}
+      ins(%sum : tensor<2x4xf32>) outs(%end : tensor<2x4xf16>) {
+  ^bb0(%a: f32, %o: f16):
+    %q = arith.divf %a, %area : f32
+    %n = arith.truncf %q : f32 to f16
+    linalg.yield %n : f16
+  } -> tensor<2x4xf16>
+  return %mean : tensor<2x4xf16>
+}
+
+// Kernels see bf16 as 16 bits.
+// CHECK-LABEL: func.func @bfloat(
+// CHECK:         builtin.unrealized_conversion_cast %{{.*}} : memref<56xbf16> to memref<56xi16>
+// CHECK:         gpu.launch
+// CHECK:           %[[BITS:.*]] = memref.load %{{.*}} : memref<56xi16>
+// CHECK:           arith.bitcast %[[BITS]] : i16 to bf16
+// CHECK:           memref.store %{{.*}} : memref<8xi16>
+// KERNELS:       gpu.func @bfloat_pool_rows_0(%{{.*}}: memref<56xi16>, %{{.*}}: memref<8xi16>)
+// KERNELS-NOT:     bf16
+// KERNELS:         gpu.return
+func.func @bfloat(%x: tensor<2x4x7xbf16>) -> tensor<2x4xbf16> {
+  %init = arith.constant 0.0 : f32
+  %empty = tensor.empty() : tensor<2x4xf32>
+  %start = linalg.fill ins(%init : f32) outs(%empty : tensor<2x4xf32>) -> tensor<2x4xf32>
+  %sum = linalg.generic {
+      indexing_maps = [affine_map<(d0, d1, d2) -> (d0, d1, d2)>,
+                       affine_map<(d0, d1, d2) -> (d0, d1)>],
+      iterator_types = ["parallel", "parallel", "reduction"]}
+      ins(%x : tensor<2x4x7xbf16>) outs(%start : tensor<2x4xf32>) {
+  ^bb0(%a: bf16, %s: f32):
+    %w = arith.extf %a : bf16 to f32
+    %r = arith.addf %s, %w : f32
+    linalg.yield %r : f32
+  } -> tensor<2x4xf32>
+  %area = arith.constant 49.0 : f32
+  %end = tensor.empty() : tensor<2x4xbf16>
+  %mean = linalg.generic {
+      indexing_maps = [affine_map<(d0, d1) -> (d0, d1)>, affine_map<(d0, d1) -> (d0, d1)>],
+      iterator_types = ["parallel", "parallel"]}
+      ins(%sum : tensor<2x4xf32>) outs(%end : tensor<2x4xbf16>) {
+  ^bb0(%a: f32, %o: bf16):
+    %q = arith.divf %a, %area : f32
+    %n = arith.truncf %q : f32 to bf16
+    linalg.yield %n : bf16
+  } -> tensor<2x4xbf16>
+  return %mean : tensor<2x4xbf16>
+}
+
+// What is not known decides when the code runs: the length of rows, whether it is
+// a multiple of four, and how many tasks there are.
+// CHECK-LABEL: func.func @dynamic(
+// CHECK:         %[[WIDE:.*]] = arith.andi
+// CHECK:         scf.if %[[WIDE]] {
+// CHECK:           scf.if
+// CHECK:             gpu.launch {{.*}} function(@dynamic_pool_rows_0)
+// CHECK:               memref.load {{.*}} : memref<?xvector<4xf32>>
+// CHECK:           } else {
+// CHECK:             scf.if
+// CHECK:               gpu.launch {{.*}} function(@dynamic_pool_blocks_1)
+// CHECK:             } else {
+// CHECK:               gpu.launch {{.*}} function(@dynamic_pool_blocks_2)
+// CHECK:               gpu.launch {{.*}} function(@dynamic_pool_rows_3)
+// CHECK:         } else {
+// CHECK:           gpu.launch {{.*}} function(@dynamic_pool_rows_4)
+// CHECK-NOT:         vector<
+// CHECK:           gpu.launch {{.*}} function(@dynamic_pool_rows_7)
+func.func @dynamic(%x: tensor<?x3x?xf32>) -> tensor<?x3xf32> {
+  %init = arith.constant 0.0 : f32
+  %c0 = arith.constant 0 : index
+  %d0 = tensor.dim %x, %c0 : tensor<?x3x?xf32>
+  %empty = tensor.empty(%d0) : tensor<?x3xf32>
+  %start = linalg.fill ins(%init : f32) outs(%empty : tensor<?x3xf32>) -> tensor<?x3xf32>
+  %sum = linalg.generic {
+      indexing_maps = [affine_map<(d0, d1, d2) -> (d0, d1, d2)>,
+                       affine_map<(d0, d1, d2) -> (d0, d1)>],
+      iterator_types = ["parallel", "parallel", "reduction"]}
+      ins(%x : tensor<?x3x?xf32>) outs(%start : tensor<?x3xf32>) {
+  ^bb0(%a: f32, %s: f32):
+    %r = arith.addf %s, %a : f32
+    linalg.yield %r : f32
+  } -> tensor<?x3xf32>
+  return %sum : tensor<?x3xf32>
+}
