@@ -14,6 +14,7 @@ config.excludes = ["Inputs", "Integration", "Unit", "tools"]
 config.test_source_root = os.path.dirname(__file__)
 config.test_exec_root = os.path.join(config.headopt_obj_root, "test")
 config.substitutions.append(("%plugin", config.headopt_plugin))
+config.substitutions.append(("%llvm_lib", config.llvm_lib_dir))
 # Tools by their paths, for tests that change PATH.
 config.substitutions.append(
     ("%headopt", os.path.join(config.headopt_tools_dir, "head-opt"))

@@ -309,7 +309,7 @@ class Turn:
         few = 1 if once > SLOW_SECONDS else 5
         seconds = card.time([self.queue(few)])[0] / few
         self.queued = clamp(CALLS_SECONDS / seconds, 1, MOST_QUEUED)
-        self.graph, self.graph_calls, self.replays = None, 0, 0
+        self.graph, self.replays = None, 0
         count = clamp(GRAPH_SECONDS / seconds, 1, MOST_CALLS)
         self.graph_calls = -(-count // len(calls)) * len(calls)
         try:
@@ -416,11 +416,13 @@ def measure_case(card, case, peers, memory, folder, repeats):
         else:
             figures.detail = getattr(peer, "detail", "")
     gc.disable()  # a pause would be somebody's time
-    for number in range(repeats):
-        shift = number % len(turns)
-        for turn in turns[shift:] + turns[:shift]:
-            turn.take()
-    gc.enable()
+    try:
+        for number in range(repeats):
+            shift = number % len(turns)
+            for turn in turns[shift:] + turns[:shift]:
+                turn.take()
+    finally:
+        gc.enable()
     return report.Row(case, everybody)
 
 
@@ -660,7 +662,10 @@ def main(argv):
         args.chip = args.chip or f"sm_{card.capability}"
         prepare(args, FOLDER)
         args.measure = FOLDER
-    return measure(args, card)
+    try:
+        return measure(args, card)
+    except (Unable, RuntimeError) as error:
+        fail(first_line(error))
 
 
 if __name__ == "__main__":

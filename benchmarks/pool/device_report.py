@@ -22,6 +22,8 @@ from bench import (  # noqa: E402  (needs the path)
 OURS, COPY = "head-opt", "copy"
 # Inputs of so many times the L2 are read from memory, whatever came before.
 LARGE = 4
+# Bytes of features that hardly take longer to read than a kernel to start.
+SMALL = 512 << 10
 COPY_BAR, PEER_BAR = 0.9, 1.2
 
 
@@ -195,8 +197,10 @@ def say_behind(what, pairs):
     print(text)
 
 
-def print_summary(rows, cache_bytes):
-    """What the bars of docs/Lowering.md are about."""
+def print_summary(rows, about):
+    """Means and counts, with the bars that head-opt has set itself."""
+    cache_bytes = about["cache_bytes"]
+
     def ratios(kinds, chosen=rows, clock="device"):
         return known([(row.ratio(kinds, clock), row) for row in chosen])
 
@@ -206,7 +210,16 @@ def print_summary(rows, cache_bytes):
         f"of copy, features of at least {LARGE} times the L2 "
         f"(bar: {COPY_BAR})", shares,
     )  # fmt: skip
-    print(f"  below the bar: {sum(v < COPY_BAR for v, _ in shares)}")
+    if shares:
+        below = sum(value < COPY_BAR for value, _ in shares)
+        print(f"  * below the bar: {below} of {len(shares)} cases")
+    empty = about["empty"]["device_us"] / 1e6
+    say_mean(
+        f"empty kernel's time over head-opt's, features of up to "
+        f"{SMALL >> 10} KiB",
+        known([(empty / r.ours.device, r) for r in rows
+               if r.case.feature_bytes <= SMALL]),
+    )  # fmt: skip
     say_mean(
         "best of PyTorch, compiled and Triton over head-opt "
         f"(bar: {PEER_BAR})", ratios(BAR_PEERS),
@@ -227,25 +240,35 @@ def print_summary(rows, cache_bytes):
     say_behind("behind PyTorch (bar: none)", ratios(PYTORCH))
     say_behind("behind PyTorch, compiled or not", ratios(BOTH_PYTORCH))
     say_behind("behind PyTorch, called", ratios(PYTORCH, clock="call"))
-    troubles = [
-        f"* {row.case.label}, {f.name}: {f.trouble}"
-        for row in rows
-        for f in row.figures.values()
-        if f.trouble
-    ]
-    if troubles:
-        print("\nNot timed:\n")
-        print("\n".join(troubles))
+    print_troubles(rows)
     print(flush=True)
 
 
+def print_troubles(rows):
+    """Who was not timed, and why; one line for each reason."""
+    troubles = {}
+    for row in rows:
+        for figures in row.figures.values():
+            if figures.trouble:
+                key = figures.name, figures.trouble
+                troubles.setdefault(key, []).append(row.case.label)
+    if not troubles:
+        return
+    print("\nNot timed, or not all of it:\n")
+    for (name, trouble), labels in troubles.items():
+        more = f" and {len(labels) - 3} more" if len(labels) > 3 else ""
+        print(f"* {name}: {trouble} ({', '.join(labels[:3])}{more})")
+
+
 def print_report(about, rows, peers, left_out):
-    """`about`: what was measured on, as text by name, and the L2's bytes."""
+    """`about`: what was measured on as `text` by name, the L2's bytes, and
+    what an empty kernel took.
+    """
     for key, value in about["text"].items():
         print(f"* {key}: {value}")
     print()
     print_rows(rows, peers)
-    print_summary(rows, about["cache_bytes"])
+    print_summary(rows, about)
     if left_out:
         print("Left out:\n")
         for label, reason in left_out:

@@ -636,6 +636,31 @@ static void inlineTensors(ModelProto &model, ArrayRef<StringRef> memory) {
   });
 }
 
+/// The model without what goes into its data file.
+static std::vector<wire::Piece> makePieces(ModelProto &&model,
+                                           ArrayRef<StringRef> memory,
+                                           ONNXFormat format, bool &complete) {
+  if (format == ONNXFormat::Binary)
+    return wire::splice(model.SerializeAsString(), memory);
+  inlineTensors(model, memory);
+  std::vector<wire::Piece> pieces(1);
+  pieces.front().bytes = printModelText(std::move(model), complete);
+  return pieces;
+}
+
+static void warnIfIncomplete(ModuleOp module, bool complete) {
+  if (!complete)
+    emitWarning(module.getLoc())
+        << "ONNX text has no doc strings and metadata of graphs, nodes, "
+           "values, tensors and functions; those of this model are left out; "
+           "write .onnx to keep them";
+}
+
+static StringRef getSourceDir(ModuleOp module) {
+  auto dir = module->getAttrOfType<StringAttr>(kSourceDirAttr);
+  return dir ? dir.getValue() : "";
+}
+
 LogicalResult headopt::exportONNX(ModuleOp module, StringRef path,
                                   ONNXFormat format) {
   try {
@@ -643,23 +668,14 @@ LogicalResult headopt::exportONNX(ModuleOp module, StringRef path,
     ModelProto model = exporter.exportModel();
 
     DataFile data;
-    auto sourceDir = module->getAttrOfType<StringAttr>(kSourceDirAttr);
     std::string dataPath = (path + ".data").str();
     data.location = llvm::sys::path::filename(dataPath).str();
-    placeTensors(model, exporter.getMemory(),
-                 sourceDir ? sourceDir.getValue() : "",
+    placeTensors(model, exporter.getMemory(), getSourceDir(module),
                  llvm::sys::path::parent_path(path), format, data);
 
-    std::vector<wire::Piece> pieces;
     bool complete = true;
-    if (format == ONNXFormat::Text) {
-      inlineTensors(model, exporter.getMemory());
-      wire::Piece text;
-      text.bytes = printModelText(std::move(model), complete);
-      pieces.push_back(std::move(text));
-    } else {
-      pieces = wire::splice(model.SerializeAsString(), exporter.getMemory());
-    }
+    std::vector<wire::Piece> pieces =
+        makePieces(std::move(model), exporter.getMemory(), format, complete);
 
     llvm::Expected<OutputFile> file = OutputFile::create(path);
     check(file ? llvm::Error::success() : file.takeError());
@@ -678,12 +694,43 @@ LogicalResult headopt::exportONNX(ModuleOp module, StringRef path,
     if (dataFile)
       check(dataFile->commit());
     check(file->commit());
-    if (!complete)
-      emitWarning(module.getLoc())
-          << "ONNX text has no doc strings and metadata of graphs, nodes, "
-             "values, tensors and functions; those of this model are left out; "
-             "write .onnx to keep them";
+    warnIfIncomplete(module, complete);
   } catch (const std::exception &e) {
+    return emitError(module.getLoc()) << e.what();
+  }
+  return success();
+}
+
+LogicalResult headopt::exportONNXToMemory(ModuleOp module, std::string &bytes,
+                                          ONNXFormat format) {
+  bytes.clear();
+  try {
+    Exporter exporter(module);
+    ModelProto model = exporter.exportModel();
+    DataFile data;
+    StringRef sourceDir = getSourceDir(module);
+    placeTensors(model, exporter.getMemory(), sourceDir, sourceDir, format,
+                 data);
+    if (!data.pieces.empty())
+      fail("the model needs a data file beside it; write it to a file");
+    bool complete = true;
+    for (const wire::Piece &piece :
+         makePieces(std::move(model), exporter.getMemory(), format, complete)) {
+      if (piece.file.empty()) {
+        bytes += piece.bytes;
+        bytes += piece.memory;
+        continue;
+      }
+      auto buffer = llvm::MemoryBuffer::getFileSlice(piece.file, piece.length,
+                                                     piece.offset);
+      if (!buffer)
+        fail("cannot read tensor data from '" + piece.file +
+             "': " + buffer.getError().message());
+      bytes += (*buffer)->getBuffer();
+    }
+    warnIfIncomplete(module, complete);
+  } catch (const std::exception &e) {
+    bytes.clear();
     return emitError(module.getLoc()) << e.what();
   }
   return success();

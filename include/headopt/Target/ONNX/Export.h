@@ -23,6 +23,12 @@ namespace headopt {
 llvm::LogicalResult exportONNX(mlir::ModuleOp module, llvm::StringRef path,
                                ONNXFormat format);
 
+/// Gives `module` as the bytes of an ONNX model, as exportONNX() would write
+/// them into the folder that external data is in, which stays where it is. A
+/// model that needs a data file is an error.
+llvm::LogicalResult exportONNXToMemory(mlir::ModuleOp module,
+                                       std::string &bytes, ONNXFormat format);
+
 } // namespace headopt
 
 #endif // HEADOPT_TARGET_ONNX_EXPORT_H
