@@ -4,9 +4,7 @@ and kernels with a mistake in them, which have to be caught. Otherwise nothing w
 say that the tests of whole heads could fail.
 """
 
-import os
 import re
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -156,23 +154,16 @@ def test_one_in_every_place(tmp_path, target, threads):
     if threads % SUBGROUPS[target]:
         pytest.skip("no multiple of the sub-group")
     for length in (1025, 1024 + threads - 1, 1024 + threads + 1):
-        # Four rows for each position would be slow: each row has its ones in turn.
-        rows = 24
         kernels = Kernels(
-            sum_rows(rows, length), target, tmp_path, block_threads=threads
+            sum_rows(length, length), target, tmp_path, block_threads=threads
         )
-        values = np.zeros((rows, length))
-        positions = np.linspace(0, length - 1, rows).astype(int)
-        values[np.arange(rows), positions] = 1
-        assert (output_of(kernels.compute(values))[:rows] == 1).all()
-        # Every position at once: powers of two tell them apart.
-        values = np.tile(2.0 ** (np.arange(length) % 12), (rows, 1))
-        got = output_of(kernels.compute(values))[:rows]
-        assert (got == values.sum(1)).all()
+        assert kernels.launches[0][2] == threads
+        got = output_of(kernels.compute(np.eye(length)))[:length]
+        assert (got == 1).all()
 
 
 @pytest.mark.parametrize("target", KINDS)
-@pytest.mark.parametrize("length", (31, 32, 33, 49, 63, 64, 65))
+@pytest.mark.parametrize("length", (31, 32, 33, 49, 63, 64, 65, 95, 97, 160, 257))
 def test_one_in_every_place_of_short_rows(tmp_path, target, length):
     kernels = Kernels(sum_rows(length, length), target, tmp_path)
     got = output_of(kernels.compute(np.eye(length)))[:length]
@@ -255,67 +246,3 @@ def test_misaligned_vectors(tmp_path, target):
     assert (output_of(wide.compute(values))[:6] == wanted).all()
     assert wide.compute(values, shift=4)[0].code == FAILURE
     assert (output_of(narrow.compute(values, shift=4))[:6] == wanted).all()
-
-
-# --- What others' tools say -----------------------------------------------------
-
-
-def find_ptxas():
-    folders = [os.environ.get("CUDA_HOME", "") + "/bin", "/usr/local/cuda/bin"]
-    return shutil.which("ptxas") or shutil.which(
-        "ptxas", path=os.pathsep.join(folders)
-    )
-
-
-@pytest.mark.parametrize("chip", ("sm_80", "sm_90", "sm_100"))
-def test_ptxas(compiled, tmp_path, chip):
-    """No kernel needs more registers than there are, or local memory."""
-    ptxas = find_ptxas()
-    if not ptxas:
-        pytest.skip("no ptxas here")
-    from test_heads import DYNAMIC, HEADS
-
-    # Every third: ptxas takes its time.
-    for number, head in enumerate((HEADS + DYNAMIC)[::3]):
-        text = tmp_path / f"{number}.ptx"
-        model = compiled(head, device.CUDA).model
-        device.compile_model(model, text, f"cuda:{chip}")
-        done = subprocess.run(
-            [ptxas, f"-arch={chip}", "-v", "-o", tmp_path / "cubin", text],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        said = done.stdout + done.stderr
-        assert done.returncode == 0, said
-        assert set(re.findall(r"(\d+) bytes stack frame", said)) == {"0"}
-        assert set(re.findall(r"(\d+) bytes spill", said)) == {"0"}
-        registers = [int(n) for n in re.findall(r"Used (\d+) registers", said)]
-        assert registers and max(registers) <= 128, (head.label(), registers)
-
-
-def test_wide_loads_are_where_rows_allow_them(compiled, tmp_path):
-    from lowering import Head
-
-    for extents, wide in (((5, 7, 7), False), ((5, 8, 8), True)):
-        text = tmp_path / "head.ptx"
-        model = compiled(Head(extents), device.CUDA).model
-        device.compile_model(model, text, device.CUDA)
-        ptx = text.read_text()
-        assert bool(re.search(r"ld\.global(\.nc)?\.v4", ptx)) == wide
-
-
-@pytest.mark.parametrize("lanes", (4, 32, 64))
-def test_spirv_val(compiled, tmp_path, lanes):
-    tool = shutil.which("spirv-val")
-    if not tool:
-        pytest.skip("no spirv-val here; utils/setup.sh installs it")
-    from test_heads import DYNAMIC, HEADS
-
-    for number, head in enumerate(HEADS + DYNAMIC):
-        module = tmp_path / f"{number}.spv"
-        model = compiled(head, device.CUDA).model
-        device.compile_model(model, module, f"vulkan:{lanes}")
-        subprocess.run([tool, "--target-env", "vulkan1.1", module], check=True)
-
-
