@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""The PTX that is written: what no result shows.
+"""The PTX and SPIR-V that are written: what no result shows.
 
 Kernels read 16 bytes at once exactly where rows, or columns, all begin at multiples
 of 16 bytes. A read that is too wide fails on a device only when the address is no
 multiple, and one that is too narrow is merely slow. So is what has more values at
-once than there are registers for.
+once than there are registers for. And others' tools have to take what is written.
 """
 
+import os
 import re
+import shutil
 import subprocess
 
 import onnx
@@ -16,7 +18,7 @@ import pytest
 import device
 from headopt import BF16, F16, F32
 from lowering import Head, nhwc
-from test_kernels import find_ptxas
+from test_heads import DYNAMIC, HEADS
 
 WIDE, NARROW = 16, 0
 
@@ -106,6 +108,9 @@ def test_width_of_reads(compiled, tmp_path, head, expected):
     assert widths == expected
 
 
+# --- What others' tools say -----------------------------------------------------
+
+CHIPS = ("sm_80", "sm_90", "sm_100")
 # As large as heads are: loops of several passes, of which the small heads of
 # test_heads.py have none.
 LARGE = [
@@ -115,18 +120,32 @@ LARGE = [
     Head((512, 7, 7), layers=(1000,)),
     Head((2048, 7, 7), layers=(512, 1000), softmax=True),
 ]
+# Every third of the small ones: ptxas takes its time.
+ASSEMBLED = [*(HEADS + DYNAMIC)[::3], *LARGE]
 
 
-@pytest.mark.parametrize("head", LARGE, ids=Head.label)
-@pytest.mark.parametrize("chip", ("sm_80", "sm_90", "sm_100"))
+def find_ptxas():
+    folders = [os.environ.get("CUDA_HOME", "") + "/bin", "/usr/local/cuda/bin"]
+    return shutil.which("ptxas") or shutil.which(
+        "ptxas", path=os.pathsep.join(folders)
+    )
+
+
+def write(head, folder, suffix, target):
+    model, output = folder / "head.onnx", folder / f"head.{suffix}"
+    onnx.save(head.model(), model)
+    device.compile_model(model, output, target, "--name=head")
+    return output
+
+
+@pytest.mark.parametrize("head", ASSEMBLED, ids=Head.label)
+@pytest.mark.parametrize("chip", CHIPS)
 def test_registers_suffice(tmp_path, chip, head):
     """What does not fit registers goes to memory, in the innermost loop."""
     ptxas = find_ptxas()
     if not ptxas:
-        pytest.skip("no ptxas here")
-    model, text = tmp_path / "head.onnx", tmp_path / "head.ptx"
-    onnx.save(head.model(), model)
-    device.compile_model(model, text, f"cuda:{chip}", "--name=head")
+        pytest.skip("no ptxas here; it comes with CUDA")
+    text = write(head, tmp_path, "ptx", f"cuda:{chip}")
     done = subprocess.run(
         [ptxas, f"-arch={chip}", "-v", "-o", tmp_path / "cubin", text],
         capture_output=True,
@@ -142,3 +161,20 @@ def test_registers_suffice(tmp_path, chip, head):
     assert max(int(n) for n in used) <= 128, said
     spilled = re.findall(r"(\d+) bytes (?:stack frame|spill)", said)
     assert len(spilled) == 3 * len(kernels) and set(spilled) == {"0"}, said
+
+
+@pytest.mark.parametrize("lanes", (4, 32, 64))
+def test_spirv_val(tmp_path, lanes):
+    tool = shutil.which("spirv-val")
+    if not tool:
+        pytest.skip("no spirv-val here; utils/setup.sh installs it")
+    for head in (*HEADS, *DYNAMIC, *LARGE):
+        module = write(head, tmp_path, "spv", f"vulkan:{lanes}")
+        done = subprocess.run(
+            [tool, "--target-env", "vulkan1.1", module],
+            capture_output=True,
+            text=True,
+            timeout=device.TIME_LIMIT,
+            check=False,
+        )
+        assert done.returncode == 0, (head.label(), done.stdout + done.stderr)
