@@ -111,7 +111,7 @@ def aligned(size):
     return -(-size // ALIGNMENT) * ALIGNMENT
 
 
-# --- Compiling, where head-opt is -----------------------------------------------
+# --- Compiling, where head-opt is ---------------------------------------------
 
 
 def prepare(args, folder):
@@ -217,7 +217,7 @@ def call_head_opt(args, model, output, *flags):
         fail(lines[-1].removeprefix("head-opt: error: "))
 
 
-# --- Measuring, where the GPU is ------------------------------------------------
+# --- Measuring, where the GPU is ----------------------------------------------
 
 
 def read_manifest(folder):
@@ -582,7 +582,7 @@ def measure(args, card):
     return 1 if failed or any(row.ours.trouble for row in rows) else 0
 
 
-# --- Options --------------------------------------------------------------------
+# --- Options ------------------------------------------------------------------
 
 
 def parse(argv):

@@ -45,7 +45,8 @@ def bound(type_name, length, value, size, exact):
     of magnitudes; `exact` says that no sum is rounded, only the division. Works
     for numbers and tensors.
 
-    >>> bound("f32", 49, 1.0, 1.0, True) < 1e-6 < bound("f32", 49, 1.0, 1.0, False)
+    >>> narrow = bound("f32", 49, 1.0, 1.0, exact=True)
+    >>> narrow < 1e-6 < bound("f32", 49, 1.0, 1.0, exact=False)
     True
     """
     wide = rounding(3, abs(value)) if exact else rounding(length + 1, size)
@@ -159,7 +160,8 @@ class Card:
         free, total = torch.cuda.mem_get_info()
         return {
             "card": f"{self.name}, compute capability "
-            f"{self.capability / 10:.1f}, L2 {self.cache_bytes / 2**20:.0f} MiB, "
+            f"{self.capability / 10:.1f}, "
+            f"L2 {self.cache_bytes / 2**20:.0f} MiB, "
             f"memory {total / 2**30:.1f} GiB ({free / 2**30:.1f} free)",
             "driver": read_driver_version(),
             "PyTorch": f"{torch.__version__}, CUDA {torch.version.cuda}, "

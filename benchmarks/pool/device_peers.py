@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Who runs a pool on the GPU beside head-opt: PyTorch, compiled PyTorch,
 Triton and cuDNN. A peer's `start` gives a function of a feature map, which
-queues the work in the current stream and returns the result; or it raises Unable.
+queues the work in the current stream and returns the result; or it raises.
 """
 
 import ctypes

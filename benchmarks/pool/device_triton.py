@@ -15,7 +15,7 @@ def add_rows(
     LENGTH: tl.constexpr, PIECE: tl.constexpr, PIECES: tl.constexpr,
     ROWS: tl.constexpr, BLOCK: tl.constexpr,
 ):  # fmt: skip
-    """y[row, piece] = scale * sum of x[row, piece * PIECE + (0..PIECE)]"""
+    """y[row, piece] = scale * sum of x[row, the piece]"""
     row = tl.program_id(0).to(tl.int64) * ROWS + tl.arange(0, ROWS)
     first = tl.program_id(1) * PIECE
     total = tl.zeros((ROWS, BLOCK), tl.float32)
@@ -41,7 +41,7 @@ def add_columns(
     LENGTH: tl.constexpr, PIECE: tl.constexpr, PIECES: tl.constexpr,
     COLUMNS: tl.constexpr, BLOCK: tl.constexpr,
 ):  # fmt: skip
-    """y[image, piece, c] = scale * sum of x[image, piece * PIECE + (0..PIECE), c]"""
+    """y[image, piece, c] = scale * sum of x[image, the piece, c]"""
     column = tl.program_id(0) * COLUMNS + tl.arange(0, COLUMNS)
     image = tl.program_id(1).to(tl.int64)
     first = tl.program_id(2) * PIECE
@@ -124,11 +124,15 @@ def make_columns(choice, batch, length, channels, partial, output):
 
     def call(x):
         if pieces == 1:
-            add_columns[(*grid, 1)](x, output, channels, scale, length, piece,
-                                    1, columns, block, num_warps=warps)  # fmt: skip
+            add_columns[(*grid, 1)](
+                x, output, channels, scale, length, piece, 1, columns, block,
+                num_warps=warps,
+            )  # fmt: skip
             return output
-        add_columns[(*grid, pieces)](x, partial, channels, 1.0, length, piece,
-                                     pieces, columns, block, num_warps=warps)  # fmt: skip
+        add_columns[(*grid, pieces)](
+            x, partial, channels, 1.0, length, piece, pieces, columns, block,
+            num_warps=warps,
+        )  # fmt: skip
         last = triton.next_power_of_2(pieces)
         add_columns[(*grid, 1)](
             partial, output, channels, scale, pieces, last, 1, columns,

@@ -10,16 +10,16 @@
 #
 #     benchmarks/pool/on_device.sh build/device-pool RESULTS [SECONDS]
 #
-# RESULTS is a folder that gets pool.md, pool.json and the log, whatever
-# happens. First comes a quick run without peers, which ends it all if head-opt
-# is wrong. No case is begun after SECONDS (400 when not given), so that a
-# machine that is lent for ten minutes is enough.
+# RESULTS is a folder that gets pool.md, pool.json and the log. First comes a
+# quick run without peers, which ends it all if head-opt is wrong. No case is
+# begun after SECONDS (400 when not given), so that a machine that is lent for
+# ten minutes is enough.
 
 set -euo pipefail
 
 if [[ $# -lt 2 || $# -gt 3 ]]; then
-  echo "on_device.sh: error: give a prepared folder, a folder for results, and" \
-    "maybe seconds" >&2
+  echo "on_device.sh: error: give a prepared folder, a folder for results," \
+    "and maybe seconds" >&2
   exit 1
 fi
 folder=$1 results=$2 limit=${3:-400}
