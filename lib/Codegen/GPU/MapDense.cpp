@@ -33,7 +33,7 @@ static constexpr int64_t kBlockThreads = 128;
 /// there are more than that.
 static constexpr int64_t kRowsTogether = 8;
 static constexpr int64_t kColumnsTogether = 4;
-/// Accesses to the constant in flight, where few registers hold sums.
+/// Accesses to the constant in flight, for one result.
 static constexpr int64_t kUnroll = 4;
 
 namespace {
@@ -184,7 +184,12 @@ void DenseMapper::mapRows(const DeviceBuffer &x, const DeviceBuffer &w,
         };
         int64_t count = together * columnsTogether;
         Values sums(count, b.getNeutral(Combiner::Sum, type));
-        int64_t unroll = count > kRowsTogether ? 1 : kUnroll;
+        // As many accesses in flight as there are registers for; eight halves
+        // in
+        // each take more.
+        int64_t unroll = count > kRowsTogether            ? 1
+                         : count > 1 && x.lanes > kUnroll ? kUnroll / 2
+                                                          : kUnroll;
         int64_t step = lanes * unroll;
         int64_t main = inner / step * step;
         auto at = [&](Index start, int64_t u) {
@@ -263,7 +268,12 @@ Value DenseMapper::map() {
           b.branch(
               isAtMost(kRowsTogether),
               [&] { mapRows(x, w, to, kRowsTogether, 1); },
-              [&] { mapRows(x, w, to, kRowsTogether, kColumnsTogether); });
+              [&] {
+                // Eight halves in each access need registers, too.
+                mapRows(x, w, to, kRowsTogether,
+                        x.lanes > kColumnsTogether ? kColumnsTogether / 2
+                                                   : kColumnsTogether);
+              });
         });
   };
   DeviceBuffer wideX = b.asVectors(x), wideW = b.asVectors(w);

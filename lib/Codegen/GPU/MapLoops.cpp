@@ -215,15 +215,18 @@ LogicalResult headopt::checkMapsToLoops(linalg::LinalgOp op,
   };
   if (!op.hasPureTensorSemantics())
     return refuse("it is not on tensors");
-  for (Value operand : op->getOperands()) {
-    Type element = getElementTypeOrSelf(operand.getType());
-    if (!isKernelElement(element))
-      return refuse("kernels have no numbers of type " + [&] {
-        std::string text;
-        llvm::raw_string_ostream os(text);
-        os << element;
-        return text;
-      }());
+  // Its operands, and what its body reads by itself.
+  SmallVector<Value> values = llvm::to_vector(op->getOperands());
+  op.getBlock()->walk([&](tensor::ExtractOp extract) {
+    values.push_back(extract.getTensor());
+  });
+  for (Value value : values) {
+    Type element = getElementTypeOrSelf(value.getType());
+    if (isKernelElement(element))
+      continue;
+    whyNot = "kernels have no numbers of type ";
+    llvm::raw_string_ostream(whyNot) << element;
+    return failure();
   }
   SmallVector<unsigned> parallel;
   op.getParallelDims(parallel);

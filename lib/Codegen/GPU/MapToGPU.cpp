@@ -93,7 +93,9 @@ struct MapPoolingToGPU final
       FailureOr<PoolingReduction> pooling = matchReduction(op, whyNot);
       if (failed(pooling) || isEmpty(op) ||
           !isKernelElement(pooling->getInputType().getElementType()) ||
-          !pooling->getAccumulatorType().isF32()) {
+          !pooling->getAccumulatorType().isF32() ||
+          !isKernelElement(getElementTypeOrSelf(
+              pooling->getRoot()->getResult(0).getType()))) {
         remarkMissed(op, "map-pooling-to-gpu",
                      isEmpty(op) ? "there is nothing to reduce" : whyNot);
         continue;
@@ -133,7 +135,9 @@ struct MapDenseToGPU final : headopt::impl::MapDenseToGPUBase<MapDenseToGPU> {
         dense = failure();
       }
       if (failed(dense) || !dense->getAccumulatorType().isF32() ||
-          !isKernelElement(getElementTypeOrSelf(dense->rows.getType()))) {
+          !isKernelElement(getElementTypeOrSelf(dense->rows.getType())) ||
+          !isKernelElement(
+              getElementTypeOrSelf(dense->getRoot()->getResult(0).getType()))) {
         remarkMissed(op, "map-dense-to-gpu", whyNot);
         continue;
       }

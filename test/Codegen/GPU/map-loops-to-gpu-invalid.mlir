@@ -24,3 +24,22 @@ func.func @call(%x: tensor<4xf32>) -> tensor<4xf32> {
   return %y : tensor<4xf32>
 }
 func.func private @f(f32) -> f32
+
+// -----
+
+// What the body reads by itself is memory as well.
+func.func @booleans(%m: tensor<4xi1>) -> tensor<4xf32> {
+  %one = arith.constant 1.0 : f32
+  %zero = arith.constant 0.0 : f32
+  %empty = tensor.empty() : tensor<4xf32>
+  // expected-error @+1 {{cannot run on a GPU: kernels have no numbers of type i1}}
+  %y = linalg.generic {indexing_maps = [affine_map<(i) -> (i)>], iterator_types = ["parallel"]}
+      outs(%empty : tensor<4xf32>) {
+  ^bb0(%o: f32):
+    %i = linalg.index 0 : index
+    %b = tensor.extract %m[%i] : tensor<4xi1>
+    %r = arith.select %b, %one, %zero : f32
+    linalg.yield %r : f32
+  } -> tensor<4xf32>
+  return %y : tensor<4xf32>
+}
