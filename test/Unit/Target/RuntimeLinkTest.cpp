@@ -137,7 +137,7 @@ TEST_F(RuntimeLinkTest, RuntimesAreObjects) {
       EXPECT_EQ(symbol.getOther() & 3, llvm::ELF::STV_HIDDEN) << name.str();
       functions += name.starts_with("headopt_gpu_");
     }
-    EXPECT_EQ(functions, 11u);
+    EXPECT_EQ(functions, 12u);
   }
 }
 
