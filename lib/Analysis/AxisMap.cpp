@@ -89,6 +89,54 @@ void AxisMap::reduce(ArrayRef<int64_t> axes, bool keep) {
   views.push_back(std::move(to));
 }
 
+void AxisMap::transpose(ArrayRef<int64_t> perm) {
+  View to;
+  for (int64_t axis : perm)
+    to.push_back(views.back()[axis]);
+  views.push_back(std::move(to));
+}
+
+void AxisMap::collapse(ArrayRef<ReassociationIndices> groups) {
+  View to;
+  for (const ReassociationIndices &group : groups) {
+    to.emplace_back();
+    for (int64_t axis : group)
+      llvm::append_range(to.back(), views.back()[axis]);
+  }
+  views.push_back(std::move(to));
+}
+
+bool AxisMap::expand(ArrayRef<ReassociationIndices> groups,
+                     ArrayRef<int64_t> shape, std::string &whyNot) {
+  View from = views.back();
+  View to(shape.size());
+  // A symbol that one group shows to be 1 may be a digit of another.
+  auto dropOnes = [&](Axis &axis) {
+    llvm::erase_if(
+        axis, [&](unsigned digit) { return digits[digit].extent.isNumber(1); });
+  };
+  for (auto [axis, group] : llvm::zip_equal(from, groups)) {
+    dropOnes(axis);
+    SmallVector<std::optional<Extent>> target;
+    for (int64_t i : group)
+      target.push_back(ShapedType::isDynamic(shape[i])
+                           ? std::nullopt
+                           : std::optional<Extent>(shape[i]));
+    if (llvm::count(target, std::nullopt) > 1) {
+      whyNot = "more than one extent of its result is unknown";
+      return false;
+    }
+    View part;
+    if (!reshape({axis}, target, part, whyNot))
+      return false;
+    for (auto [i, digits] : llvm::zip_equal(group, part))
+      to[i] = digits;
+  }
+  llvm::for_each(to, dropOnes);
+  views.push_back(std::move(to));
+  return true;
+}
+
 /// The target of a reshape: nullopt for an extent that is whatever remains (a
 /// -1, or one that nobody knows). `from` has the extents of the input.
 static std::optional<SmallVector<std::optional<Extent>>>

@@ -56,6 +56,8 @@ static std::optional<DenseLayer> matchGemm(onnx::GemmOp gemm) {
       createMatrixProduct(gemm, 0, 1, gemm.getTransB().value_or(0) != 0);
   if (gemm.getC() && !isa<NoneType>(gemm.getC().getType()))
     layer.bias = gemm.getC();
+  if (gemm.getAlphaAttr())
+    layer.alpha = gemm.getAlphaAttr().getValueAsDouble();
   if (gemm.getTransA().value_or(0) != 0)
     layer.unsupported = "transA is set, so samples are columns";
   return layer;

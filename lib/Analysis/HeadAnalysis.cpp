@@ -6,8 +6,6 @@
 
 #include "headopt/Analysis/HeadAnalysis.h"
 #include "HeadJudge.h"
-#include "headopt/Analysis/ConstantFolder.h"
-#include "headopt/Analysis/GlobalAverage.h"
 #include "llvm/Support/FormatVariadic.h"
 
 using namespace mlir;
@@ -49,7 +47,7 @@ void Judge::countParameters() {
     return;
   std::string ignored;
   std::optional<Constant> added =
-      head.layer.bias ? foldConstant(head.layer.bias, facts, ignored)
+      head.layer.bias ? reader.readConstant(head.layer.bias, ignored)
                       : std::nullopt;
   int64_t bias = added ? added->type.getNumElements() : 0;
   head.parametersBefore = numFeatures * numOutputs + bias;
@@ -58,7 +56,7 @@ void Judge::countParameters() {
   if (candidates.empty())
     return;
   const AxisMap::View &view = map->getViews()[candidates.front()];
-  head.channelAxis = findChannelAxis(getValue(candidates.front()));
+  head.channelAxis = reader.getChannelAxis(getValue(candidates.front()));
   if (head.channelAxis >= static_cast<int64_t>(view.size()))
     head.channelAxis = 1;
   int64_t channels = map->getNumber(view[head.channelAxis]);
@@ -70,17 +68,13 @@ void Judge::countParameters() {
     head.parametersIfPooled = channels * numOutputs + bias;
 }
 
-/// L9: the new nodes exist in the model's opset.
+/// L9: the pooled head can be written.
 void Judge::checkExpression() {
-  std::optional<int64_t> opset = onnx::getOpsetVersion(head.layer.op);
-  if (opset && *opset < 6)
-    return refuse(Rule::Expression,
-                  "opset " + llvm::Twine(*opset) +
-                      " is older than 6, the first that is supported");
-  if (opset && *opset < 13 && pooledType.isBF16())
-    return refuse(Rule::Expression, "opset " + llvm::Twine(*opset) +
-                                        " has no bfloat16 ReduceMean; opset 13 "
-                                        "has");
+  std::string whyNot =
+      reader.whyNotWritable(head.layer, pooledType,
+                            /*addsShift=*/head.shift.has_value());
+  if (!whyNot.empty())
+    return refuse(Rule::Expression, whyNot);
   set(Rule::Expression, Outcome::Pass, "the model's opset has the new nodes");
 }
 
@@ -150,16 +144,16 @@ bool Judge::judge() {
   if (!walkPath())
     return false;
   Value weightValue = head.layer.weight->get();
-  weight = readWeight(head.layer, facts, weightError);
+  weight = readWeight(head.layer, reader, weightError);
   if (!weight) {
     // The product of two computed values is no layer; a weight that callers
     // give or may replace is one.
     if (!isa<onnx::GemmOp>(head.layer.op) &&
-        !isMadeFromConstants(weightValue, /*inputs=*/true))
+        !reader.isMadeFromConstants(weightValue, /*inputs=*/true))
       return false;
     refuse(Rule::Constant, "the weight is not constant: " + weightError);
     const std::optional<ValueFacts::Shape> &shape =
-        facts.get(weightValue).shape;
+        reader.getFacts(weightValue).shape;
     if (shape && static_cast<int64_t>(shape->size()) == head.layer.weightRank) {
       auto count = [&](ArrayRef<int64_t> axes) {
         Extent product;
@@ -193,7 +187,7 @@ bool Judge::judge() {
     // MatMul also multiplies matrices of higher rank; without a shape only a
     // Flatten tells that this is none of them.
     if (!isa<onnx::GemmOp>(head.layer.op) &&
-        !facts.get(head.layer.data->get()).shape &&
+        !reader.getFacts(head.layer.data->get()).shape &&
         llvm::none_of(head.path, [](OpOperand *step) {
           return isa<onnx::FlattenOp, onnx::ReshapeOp>(step->getOwner());
         }))
@@ -254,17 +248,27 @@ bool Judge::judge() {
   return true;
 }
 
-HeadAnalysis::HeadAnalysis(Operation *module, HeadAnalysisOptions options)
-    : facts(module) {
-  module->walk<WalkOrder::PreOrder>([&](Operation *op) {
-    std::optional<DenseLayer> layer = matchDenseLayer(op, facts);
+static std::vector<Head> findHeads(Operation *root, const HeadReader &reader,
+                                   const HeadAnalysisOptions &options) {
+  std::vector<Head> heads;
+  root->walk<WalkOrder::PreOrder>([&](Operation *op) {
+    std::optional<DenseLayer> layer = reader.matchDenseLayer(op);
     // A convolution that is a mean pools for the layer behind it.
     if (!layer ||
-        (isa<onnx::ConvOp>(op) && matchGlobalAverage(op->getResult(0), facts)))
+        (isa<onnx::ConvOp>(op) && reader.isGlobalAverage(op->getResult(0))))
       return;
     Head head;
     head.layer = *layer;
-    if (Judge(head, facts, options).run())
+    if (Judge(head, reader, options).run())
       heads.push_back(std::move(head));
   });
+  return heads;
 }
+
+HeadAnalysis::HeadAnalysis(Operation *module, HeadAnalysisOptions options)
+    : facts(module),
+      heads(findHeads(module, *createONNXHeadReader(facts), options)) {}
+
+LinalgHeadAnalysis::LinalgHeadAnalysis(Operation *root,
+                                       HeadAnalysisOptions options)
+    : heads(findHeads(root, *createLinalgHeadReader(root), options)) {}

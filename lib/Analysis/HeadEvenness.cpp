@@ -14,7 +14,7 @@ using namespace headopt;
 /// Finds digits of the map along which it does not vary.
 void Judge::findEvenMapDigits() {
   for (auto [i, view] : llvm::enumerate(map->getViews())) {
-    const ValueFacts &value = facts.get(getValue(i));
+    const ValueFacts &value = reader.getFacts(getValue(i));
     if (value.varying.size() != view.size())
       continue;
     for (auto [axis, digits] : llvm::enumerate(view))
@@ -38,7 +38,7 @@ void Judge::findEvenMapDigits() {
 
 /// Takes over what is known of parts of the value that view `i` describes.
 void Judge::findEvenParts(size_t i) {
-  const ValueFacts &value = facts.get(getValue(i));
+  const ValueFacts &value = reader.getFacts(getValue(i));
   const AxisMap::View &view = map->getViews()[i];
   if (partDigit || !value.partAxis || value.varying.size() != view.size())
     return;

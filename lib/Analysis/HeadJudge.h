@@ -4,6 +4,7 @@
 //
 // One dense layer is judged in steps, each in a file of its own:
 //
+// - HeadReader.h: what the dialect of the head says
 // - HeadPath.cpp: the way back to the map, and where its axes go
 // - HeadWeight.cpp: the weight's numbers, in step with the map's axes
 // - HeadEvenness.cpp: along which axes weight or map do not vary; what to pool
@@ -15,9 +16,7 @@
 #ifndef HEADOPT_LIB_ANALYSIS_HEADJUDGE_H
 #define HEADOPT_LIB_ANALYSIS_HEADJUDGE_H
 
-#include "AffineTail.h"
-#include "headopt/Analysis/AxisMap.h"
-#include "headopt/Analysis/ConstantReader.h"
+#include "HeadReader.h"
 #include "headopt/Analysis/HeadAnalysis.h"
 #include "headopt/Analysis/WeightScan.h"
 #include "llvm/ADT/MapVector.h"
@@ -79,7 +78,7 @@ private:
 /// Reads the weight of `layer`; nullopt, and the reason in `whyNot`, when it is
 /// not constant.
 std::optional<Weight> readWeight(const DenseLayer &layer,
-                                 const ModelFacts &facts, std::string &whyNot);
+                                 const HeadReader &reader, std::string &whyNot);
 
 /// What a look for a difference found.
 using Found = llvm::Expected<std::optional<Difference>>;
@@ -101,8 +100,9 @@ struct Plan {
 
 class Judge {
 public:
-  Judge(Head &head, const ModelFacts &facts, const HeadAnalysisOptions &options)
-      : head(head), facts(facts), options(options) {}
+  Judge(Head &head, const HeadReader &reader,
+        const HeadAnalysisOptions &options)
+      : head(head), reader(reader), options(options) {}
 
   /// False when the dense layer turns out not to be a head.
   bool run();
@@ -124,7 +124,6 @@ private:
   }
   void describeMap(size_t view);
   void countParameters();
-  int64_t findChannelAxis(mlir::Value map) const;
   bool alignWeight();
   void pinOnes();
   void findEvenMapDigits();
@@ -174,7 +173,7 @@ private:
   }
 
   Head &head;
-  const ModelFacts &facts;
+  const HeadReader &reader;
   const HeadAnalysisOptions &options;
 
   /// Where the path starts, and why it does not start earlier.

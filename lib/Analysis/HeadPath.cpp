@@ -5,88 +5,29 @@
 //===----------------------------------------------------------------------===//
 
 #include "HeadJudge.h"
-#include "headopt/Analysis/ConstantFolder.h"
-#include "headopt/Analysis/GlobalAverage.h"
 #include "llvm/ADT/SetVector.h"
 
 using namespace mlir;
 using namespace headopt;
 
-/// The operand of `op` that its result is, moved or with each element mapped
-/// alone and the same way everywhere, so that the map may be pooled after it;
-/// null when there is none. `whyNot` says what is in the way, if there is more
-/// to say than that the operator is another one.
-static OpOperand *getFollowedOperand(Operation *op, const ModelFacts &facts,
-                                     std::string &whyNot) {
-  if (isViewOp(op, facts) || isa<onnx::IdentityOp>(op))
-    return &op->getOpOperand(0);
-  if (auto dropout = dyn_cast<onnx::DropoutOp>(op)) {
-    std::string why;
-    if (isInference(dropout, why))
-      return &op->getOpOperand(0);
-    whyNot = describe(op) + " " + why;
-    return nullptr;
-  }
-  // A scalar that could have more axes than the map would change its rank.
-  auto isParameter = [&](Value value) {
-    return isa<NoneType>(value.getType()) ||
-           (facts.isScalar(value) && facts.get(value).shape->size() <= 2);
-  };
-  // Its scale is that of the whole tensor, in whatever order elements lie.
-  if (isa<onnx::DynamicQuantizeLinearOp>(op))
-    return &op->getOpOperand(0);
-  if (isa<onnx::QuantizeLinearOp, onnx::DequantizeLinearOp>(op)) {
-    if (facts.isScalar(op->getOperand(1)))
-      return &op->getOpOperand(0);
-    whyNot = describe(op) + " has a scale for each feature";
-    return nullptr;
-  }
-  if (!op->hasTrait<onnx::PerElement>())
-    return nullptr;
-  OpOperand *followed = nullptr;
-  for (OpOperand &operand : op->getOpOperands()) {
-    if (isParameter(operand.get()))
-      continue;
-    if (followed) {
-      whyNot = describe(op) + " has a parameter for each feature, or combines "
-                              "two maps";
-      return nullptr;
-    }
-    followed = &operand;
-  }
-  return followed;
-}
-
-/// True when a per-element operator leaves elements as they are.
-static bool isNoOp(Operation *op) {
-  if (isa<onnx::IdentityOp, onnx::DropoutOp>(op))
-    return true;
-  auto element = [](Value value) -> Type {
-    auto type = dyn_cast<TensorType>(value.getType());
-    return type ? type.getElementType() : Type();
-  };
-  return isa<onnx::CastOp>(op) && element(op->getOperand(0)) &&
-         element(op->getOperand(0)) == element(op->getResult(0));
-}
-
 /// Collects the operators between the map and the dense layer.
 bool Judge::walkPath() {
   auto isView = [&](OpOperand *step) {
-    return isViewOp(step->getOwner(), facts);
+    return reader.isView(step->getOwner());
   };
   Value value = head.layer.data->get();
   if (head.layer.isMatrixProduct()) {
     const std::optional<ValueFacts::Shape> &shape =
-        facts.get(head.layer.weight->get()).shape;
+        reader.getFacts(head.layer.weight->get()).shape;
     if (shape && shape->size() == 2)
-      tail = matchAffineTail(
-          value, (*shape)[head.layer.featureAxes.front()].getNumber(), facts);
+      tail = reader.matchAffineTail(
+          value, (*shape)[head.layer.featureAxes.front()].getNumber());
     if (tail)
       value = tail->input;
   }
   while (Operation *def = value.getDefiningOp()) {
     OpOperand *followed = value == def->getResult(0)
-                              ? getFollowedOperand(def, facts, stopped)
+                              ? reader.getFollowedOperand(def, stopped)
                               : nullptr;
     if (!followed)
       break;
@@ -104,15 +45,18 @@ bool Judge::walkPath() {
   Operation *inTheWay = value.getDefiningOp();
   for (unsigned i = 0; i != kMaxSteps; ++i) {
     Operation *def = value.getDefiningOp();
-    if (!def || def->getNumOperands() == 0 || def->getNumRegions() ||
-        !isa<onnx::NodeOpInterface>(def) || matchDenseLayer(def, facts))
+    SmallVector<Value> inputs;
+    if (def)
+      inputs = reader.getInputs(def);
+    if (inputs.empty() || reader.matchDenseLayer(def))
       return false;
-    Value next = def->getOperand(0);
-    for (Value operand : llvm::reverse(def->getOperands()))
-      if (!isMadeFromConstants(operand, /*inputs=*/true))
-        next = operand;
-    if (isViewOp(def, facts)) {
-      const std::optional<ValueFacts::Shape> &shape = facts.get(next).shape;
+    Value next = inputs.front();
+    for (Value input : llvm::reverse(inputs))
+      if (!reader.isMadeFromConstants(input, /*inputs=*/true))
+        next = input;
+    if (reader.isView(def)) {
+      const std::optional<ValueFacts::Shape> &shape =
+          reader.getFacts(next).shape;
       if (shape && shape->size() < 3)
         return false;
       if (stopped.empty())
@@ -121,8 +65,10 @@ bool Judge::walkPath() {
                   "element alone";
       return true;
     }
-    const std::optional<ValueFacts::Shape> &before = facts.get(next).shape;
-    const std::optional<ValueFacts::Shape> &after = facts.get(value).shape;
+    const std::optional<ValueFacts::Shape> &before =
+        reader.getFacts(next).shape;
+    const std::optional<ValueFacts::Shape> &after =
+        reader.getFacts(value).shape;
     if (before && after && before->size() != after->size())
       return false;
     value = next;
@@ -133,9 +79,9 @@ bool Judge::walkPath() {
 /// True when some value on the way is a global average: the path may end inside
 /// one, between its sum and its division.
 bool Judge::isPooled() const {
-  return matchGlobalAverage(source, facts) ||
+  return reader.isGlobalAverage(source) ||
          llvm::any_of(head.path, [&](OpOperand *step) {
-           return matchGlobalAverage(step->getOwner()->getResult(0), facts);
+           return reader.isGlobalAverage(step->getOwner()->getResult(0));
          });
 }
 
@@ -143,12 +89,12 @@ bool Judge::isPooled() const {
 bool Judge::followPath() {
   size_t lastView = 0;
   for (auto [i, step] : llvm::enumerate(head.path))
-    if (isViewOp(step->getOwner(), facts))
+    if (reader.isView(step->getOwner()))
       lastView = i;
   std::string firstReason;
   for (begin = 0; begin <= head.path.size(); ++begin) {
     const std::optional<ValueFacts::Shape> &shape =
-        facts.get(getValue(0)).shape;
+        reader.getFacts(getValue(0)).shape;
     if (!shape)
       continue;
     AxisMap attempt(*shape);
@@ -156,9 +102,9 @@ bool Judge::followPath() {
     for (size_t i = begin; i != head.path.size() && followed; ++i) {
       std::string reason;
       bool flattens = i == lastView && head.layer.isMatrixProduct();
-      followed =
-          attempt.apply(head.path[i]->getOwner(), facts,
-                        flattens ? numFeatures : ShapedType::kDynamic, reason);
+      followed = reader.follow(head.path[i]->getOwner(),
+                               flattens ? numFeatures : ShapedType::kDynamic,
+                               attempt, reason);
       if (!followed && firstReason.empty())
         firstReason = describe(head.path[i]->getOwner()) + ": " + reason;
     }
@@ -196,7 +142,7 @@ void Judge::pinOnes() {
 /// layer acts on each position by itself and so is no head.
 bool Judge::checkSamples() {
   const AxisMap::View &last = map->getViews().back();
-  const AxisMap::Axis &rows = last[0];
+  const AxisMap::Axis &rows = last[head.layer.sampleAxis];
   const AxisMap::Axis features = getFeatures();
   std::optional<size_t> apart;
   for (auto [i, view] : llvm::enumerate(map->getViews())) {
@@ -248,53 +194,11 @@ void Judge::describeMap(size_t index) {
   head.axesOrder.assign(order.begin(), order.end());
 }
 
-/// The axis of `map` that has the channels of the convolution, normalisation or
-/// pool that it comes from: axis 1 of their result, followed through transposes
-/// and operators that keep all axes. 1 where there is none.
-int64_t Judge::findChannelAxis(Value map) const {
-  static constexpr unsigned kMaxSteps = 32;
-  SmallVector<ArrayRef<int64_t>> perms;
-  for (unsigned i = 0; i != kMaxSteps; ++i) {
-    Operation *op = map.getDefiningOp();
-    if (isa_and_nonnull<onnx::ConvOp, onnx::BatchNormalizationOp,
-                        onnx::MaxPoolOp, onnx::AveragePoolOp,
-                        onnx::GlobalAveragePoolOp>(op)) {
-      int64_t axis = 1;
-      for (ArrayRef<int64_t> perm : llvm::reverse(perms))
-        axis = llvm::find(perm, axis) - perm.begin();
-      return axis;
-    }
-    if (auto transpose = dyn_cast_or_null<onnx::TransposeOp>(op)) {
-      if (!transpose.getPerm())
-        break;
-      perms.push_back(*transpose.getPerm());
-      map = transpose.getData();
-      continue;
-    }
-    if (!op || op->getNumOperands() == 0 ||
-        !(op->hasTrait<onnx::PerElement>() ||
-          isa<onnx::IdentityOp, onnx::DropoutOp, onnx::QuantizeLinearOp,
-              onnx::DequantizeLinearOp>(op)))
-      break;
-    // The operand that is no constant.
-    std::string ignored;
-    Value next;
-    for (Value operand : op->getOperands())
-      if (!next && !isa<NoneType>(operand.getType()) &&
-          !getConstant(operand, ignored))
-        next = operand;
-    if (!next)
-      break;
-    map = next;
-  }
-  return 1;
-}
-
 /// Steps after a view that change elements.
 SmallVector<OpOperand *> Judge::getRepeats(size_t view) const {
   SmallVector<OpOperand *> steps;
   for (OpOperand *step : ArrayRef(head.path).drop_front(begin + view))
-    if (!isViewOp(step->getOwner(), facts) && !isNoOp(step->getOwner()))
+    if (!reader.isView(step->getOwner()) && !reader.isNoOp(step->getOwner()))
       steps.push_back(step);
   return steps;
 }

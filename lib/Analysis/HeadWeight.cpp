@@ -5,7 +5,6 @@
 //===----------------------------------------------------------------------===//
 
 #include "HeadJudge.h"
-#include "headopt/Analysis/ConstantFolder.h"
 #include "llvm/ADT/bit.h"
 #include "llvm/Support/FormatVariadic.h"
 #include <cmath>
@@ -14,23 +13,25 @@ using namespace mlir;
 using namespace headopt;
 
 std::optional<Weight> headopt::readWeight(const DenseLayer &layer,
-                                          const ModelFacts &facts,
+                                          const HeadReader &reader,
                                           std::string &whyNot) {
   SmallVector<Operation *> path;
   Value source = layer.weight->get();
   while (Operation *def = source.getDefiningOp()) {
-    if (!isViewOp(def, facts) && !isa<onnx::IdentityOp>(def))
+    if (source != def->getResult(0) ||
+        (!reader.isView(def) && !reader.isNoOp(def)))
       break;
     path.insert(path.begin(), def);
-    source = def->getOperand(0);
+    std::string ignored;
+    source = reader.getFollowedOperand(def, ignored)->get();
   }
-  std::optional<Constant> constant = foldConstant(source, facts, whyNot);
+  std::optional<Constant> constant = reader.readConstant(source, whyNot);
   if (!constant)
     return std::nullopt;
   AxisMap map(SmallVector<Extent>(constant->type.getShape().begin(),
                                   constant->type.getShape().end()));
   for (Operation *step : path) {
-    if (!map.apply(step, facts, ShapedType::kDynamic, whyNot)) {
+    if (!reader.follow(step, ShapedType::kDynamic, map, whyNot)) {
       whyNot.insert(0, describe(step) + " in front of it: ");
       return std::nullopt;
     }
@@ -157,14 +158,19 @@ bool Judge::readZeroPoints() {
   auto isPresent = [&](unsigned i) {
     return i < zeros.size() && !isa<NoneType>(zeros[i].getType());
   };
-  if (isPresent(0) && !facts.isScalar(zeros[0])) {
+  auto isScalar = [&](Value value) {
+    const std::optional<ValueFacts::Shape> &shape =
+        reader.getFacts(value).shape;
+    return shape && multiply(*shape).isNumber(1);
+  };
+  if (isPresent(0) && !isScalar(zeros[0])) {
     refuse(Rule::Form, "the data has a zero point for each sample");
     return false;
   }
   if (!isPresent(1))
     return true;
   std::string whyNot;
-  std::optional<Constant> constant = foldConstant(zeros[1], facts, whyNot);
+  std::optional<Constant> constant = reader.readConstant(zeros[1], whyNot);
   if (!constant) {
     refuse(Rule::Constant,
            "the weight's zero point is not constant: " + whyNot);
@@ -263,22 +269,13 @@ bool Judge::foldTail() {
             nullptr, weight->constant.op, std::move(folded)};
   if (!tail->hasShifts)
     return true;
-  if (std::optional<int64_t> opset = onnx::getOpsetVersion(head.layer.op);
-      opset && *opset < 7) {
-    refuse(Rule::Expression, "opset " + llvm::Twine(*opset) +
-                                 " has no Add that broadcasts; opset 7 has");
-    return false;
-  }
-  auto gemm = dyn_cast<onnx::GemmOp>(head.layer.op);
-  double alpha = gemm && gemm.getAlphaAttr()
-                     ? gemm.getAlphaAttr().getValueAsDouble()
-                     : 1.0;
   PooledWeight shift;
   shift.type = RankedTensorType::get({numOutputs}, type);
   shift.source = weight->constant.op;
   shift.bytes.resize(numOutputs * width);
   for (int64_t o = 0; o != numOutputs; ++o) {
-    encodeFloat(type, alpha * shifts[o], shift.bytes.data() + o * width);
+    encodeFloat(type, head.layer.alpha * shifts[o],
+                shift.bytes.data() + o * width);
     if (!std::isfinite(decodeFloat(type, shift.bytes.data() + o * width))) {
       refuse(Rule::Finite, "what is added to the features comes to no finite "
                            "number for output " +

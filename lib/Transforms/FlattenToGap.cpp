@@ -8,13 +8,11 @@
 
 #include "ConstantInitializersScope.h"
 #include "GraphEditor.h"
+#include "HeadRewrite.h"
 #include "Pooling.h"
 #include "headopt/Analysis/HeadAnalysis.h"
 #include "headopt/Transforms/Passes.h"
-#include "mlir/IR/AsmState.h"
-#include "mlir/IR/DialectResourceBlobManager.h"
 #include "mlir/IR/IRMapping.h"
-#include "mlir/IR/Remarks.h"
 
 using namespace mlir;
 using namespace headopt;
@@ -175,23 +173,6 @@ static Value createPooledData(const Head &head, GraphEditor &editor) {
       pooled, b.getNamedAttr("axis", b.getI64IntegerAttr(1)));
 }
 
-/// Elements of a new weight. Attributes live as long as the context and are
-/// compared and hashed whole, so that a large weight becomes a resource, which
-/// takes the bytes over.
-static TypedAttr createElements(RankedTensorType type, std::vector<char> bytes,
-                                StringRef name) {
-  static constexpr size_t kLarge = 1 << 16;
-  if (bytes.size() < kLarge)
-    return DenseElementsAttr::getFromRawBuffer(type, bytes);
-  auto owned = std::make_unique<std::vector<char>>(std::move(bytes));
-  ArrayRef<char> data(*owned);
-  AsmResourceBlob blob(
-      data, alignof(std::max_align_t),
-      [owned = std::move(owned)](void *, size_t, size_t) {},
-      /*dataIsMutable=*/false);
-  return DenseResourceElementsAttr::get(type, name, std::move(blob));
-}
-
 /// Creates the pooled weight, written the way the old one is.
 static Value createPooledWeight(Head &head, GraphEditor &editor) {
   PooledWeight &pooled = *head.pooledWeight;
@@ -199,9 +180,7 @@ static Value createPooledWeight(Head &head, GraphEditor &editor) {
   auto dense = cast<onnx::NodeOpInterface>(head.layer.op);
   std::string hint = (dense.getDisplayName() + "/pooled_weight").str();
   if (!isa<onnx::ConstantOfShapeOp>(source) || !pooled.splat)
-    return editor.createConstantLike(
-        source, createElements(pooled.type, std::move(pooled.bytes), hint),
-        hint);
+    return editor.createConstantLike(source, takeElements(pooled, hint), hint);
 
   OpBuilder b(source->getContext());
   Value shape = editor.createConstantLike(
@@ -227,8 +206,7 @@ static void addShift(PooledWeight &shift, Operation *dense,
   std::string name = node.getDisplayName().str();
   Value result = dense->getResult(0);
   Value constant = editor.createConstantLike(
-      shift.source, createElements(shift.type, std::move(shift.bytes), name),
-      name + "/shift");
+      shift.source, takeElements(shift, name), name + "/shift");
   OpBuilder b(dense->getContext());
   b.setInsertionPointAfter(dense);
   NamedAttrList names;
@@ -281,46 +259,6 @@ static void rewriteHead(Head &head, GraphEditor &editor) {
 }
 
 //===----------------------------------------------------------------------===//
-// Remarks
-//===----------------------------------------------------------------------===//
-
-static void emitRemark(const Head &head) {
-  auto dense = cast<onnx::NodeOpInterface>(head.layer.op);
-  Location loc = dense.getLoc();
-  auto options = remark::RemarkOpts::name("FlattenHead")
-                     .category("flatten-to-gap")
-                     .function(dense.getDisplayName());
-  switch (head.verdict) {
-  case Verdict::Rewritable:
-    remark::passed(loc, options)
-        << "pooled the feature map before the dense layer"
-        << remark::metric("Positions", head.positions)
-        << remark::metric("ParametersBefore", head.parametersBefore)
-        << remark::metric("ParametersAfter", head.parametersAfter);
-    return;
-  case Verdict::Unit:
-    remark::missed(loc, options)
-        << remark::reason("{0}", std::string("the map has one position: "
-                                             "nothing to gain"));
-    return;
-  case Verdict::Pooled:
-    remark::missed(loc, options) << remark::reason(
-        "{0}", std::string("the map is a global average already"));
-    return;
-  case Verdict::Refused:
-    break;
-  }
-  std::string label;
-  for (unsigned i = 0; i != kNumRules && label.empty(); ++i)
-    if (head.rules[i].outcome == Outcome::Fail)
-      label = getLabel(static_cast<Rule>(i)).str();
-  remark::missed(loc, options)
-      << remark::reason("{0}: {1}", label, head.reason)
-      << remark::metric("ParametersBefore", head.parametersBefore)
-      << remark::metric("ParametersIfPooled", head.parametersIfPooled);
-}
-
-//===----------------------------------------------------------------------===//
 // The pass
 //===----------------------------------------------------------------------===//
 
@@ -340,7 +278,8 @@ struct FlattenToGapPass : headopt::impl::FlattenToGapBase<FlattenToGapPass> {
       onHeads(analysis);
     std::optional<GraphEditor> editor;
     for (Head &head : std::move(analysis).takeHeads()) {
-      emitRemark(head);
+      emitRemark(head, "flatten-to-gap",
+                 cast<onnx::NodeOpInterface>(head.layer.op).getDisplayName());
       if (head.verdict != Verdict::Rewritable)
         continue;
       if (!editor)

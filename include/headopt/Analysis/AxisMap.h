@@ -21,6 +21,7 @@
 #define HEADOPT_ANALYSIS_AXISMAP_H
 
 #include "headopt/Analysis/ModelFacts.h"
+#include "mlir/Dialect/Utils/ReshapeOpsUtils.h"
 #include <string>
 
 namespace headopt {
@@ -51,6 +52,22 @@ public:
   /// in `whyNot`, when the digits cannot be followed; the map is then spoilt.
   bool apply(mlir::Operation *op, const ModelFacts &facts, int64_t lastExtent,
              std::string &whyNot);
+
+  /// Follows the last tensor into one that has the same axes.
+  void repeat() { views.push_back(View(views.back())); }
+
+  /// Follows the last tensor into one whose axis i is its axis `perm[i]`.
+  void transpose(llvm::ArrayRef<int64_t> perm);
+
+  /// Follows the last tensor into one whose axis i is made of its axes
+  /// `groups[i]`, slowest first.
+  void collapse(llvm::ArrayRef<mlir::ReassociationIndices> groups);
+
+  /// Follows the last tensor into one of `shape` whose axes `groups[i]` are
+  /// made of its axis i. False, and the reason in `whyNot`, when the digits
+  /// cannot be followed; the map is then spoilt.
+  bool expand(llvm::ArrayRef<mlir::ReassociationIndices> groups,
+              llvm::ArrayRef<int64_t> shape, std::string &whyNot);
 
   /// Follows the last tensor into one in which elements along `axes` were
   /// combined into one: these axes keep extent 1 when `keep`, else they go.

@@ -18,8 +18,10 @@ namespace headopt {
 /// kernel is the whole map, an Einsum), and so may the outputs o.
 struct DenseLayer {
   mlir::Operation *op;
-  /// f. Axis 0 has the samples.
+  /// f.
   mlir::OpOperand *data;
+  /// The axis of the data that has the samples. Those before it have extent 1.
+  int64_t sampleAxis = 0;
   /// W.
   mlir::OpOperand *weight;
   int64_t dataRank = 2, weightRank = 2;
@@ -28,14 +30,16 @@ struct DenseLayer {
   llvm::SmallVector<int64_t> dataAxes, featureAxes;
   /// The other axes of the weight.
   llvm::SmallVector<int64_t> outputAxes;
+  /// alpha.
+  double alpha = 1.0;
   /// b; null when there is none.
   mlir::Value bias;
   /// Empty when the theorem holds for this form; otherwise what is in the way.
   std::string unsupported;
 
   /// True for a node that takes its features as one axis, so that a head needs
-  /// operators that bring the map into rank 2.
-  bool isMatrixProduct() const { return dataRank == 2; }
+  /// operators that flatten the map.
+  bool isMatrixProduct() const { return dataRank == sampleAxis + 2; }
   /// True when the products are sums of integers.
   bool isInteger() const { return mlir::isa<onnx::MatMulIntegerOp>(op); }
 };

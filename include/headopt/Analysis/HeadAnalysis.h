@@ -176,6 +176,20 @@ private:
   std::vector<Head> heads;
 };
 
+/// The same for heads that are written with linalg and tensor operations on
+/// tensors, as other front ends produce them (docs/Legality.md, "On linalg").
+class LinalgHeadAnalysis {
+public:
+  explicit LinalgHeadAnalysis(mlir::Operation *root,
+                              HeadAnalysisOptions options = {});
+
+  llvm::ArrayRef<Head> getHeads() const { return heads; }
+  std::vector<Head> takeHeads() && { return std::move(heads); }
+
+private:
+  std::vector<Head> heads;
+};
+
 } // namespace headopt
 
 #endif // HEADOPT_ANALYSIS_HEADANALYSIS_H

@@ -47,6 +47,44 @@ def FlattenToGap : Pass<"flatten-to-gap", "::mlir::ModuleOp"> {
   ];
 }
 
+def LinalgFlattenToGap : Pass<"linalg-flatten-to-gap", "::mlir::ModuleOp"> {
+  let summary = "Pool Flatten -> Dense heads that are written in linalg";
+  let description = [{
+    What flatten-to-gap does, by the same analysis, for heads as torch-mlir, IREE
+    and other front ends write them: a map `NxCxHxW` or `NxHxWxC` that
+    `tensor.collapse_shape` flattens, and a contraction with a constant: a named
+    operation such as `linalg.matmul`, or a `linalg.generic` that multiplies and
+    adds, of the flattened map or of the map itself. Between them may stand
+    transposes, `tensor.expand_shape`, `tensor.cast`, and operations that map each
+    element alone, which are repeated on the map.
+
+    ```mlir
+    %f = tensor.collapse_shape %x [[0], [1, 2, 3]] : tensor<?x512x7x7xf32> into tensor<?x25088xf32>
+    %y = linalg.matmul ins(%f, %w : tensor<?x25088xf32>, tensor<25088x10xf32>) outs(%b : tensor<?x10xf32>) -> tensor<?x10xf32>
+    ```
+    becomes
+    ```mlir
+    %sum = linalg.generic {indexing_maps = [(n, c, h, w) -> (n, c, h, w), (n, c, h, w) -> (n, c)], ...}
+        ins(%x) outs(%zero) { arith.addf %acc, %in }
+    %mean = linalg.generic ... ins(%sum) { arith.divf %in, 49.0 }
+    %y = linalg.matmul ins(%mean, %v : tensor<?x512xf32>, tensor<512x10xf32>) outs(%b : tensor<?x10xf32>) -> tensor<?x10xf32>
+    ```
+    The mean is what schedule-pooling and map-pooling-to-gpu make fast code of.
+    A weight is constant where it is an `arith.constant`, a `linalg.fill` of one,
+    or a view of these; canonicalize and constant folding before make more of
+    them. Remarks have the category `linalg-flatten-to-gap`.
+  }];
+  let dependentDialects = [
+    "::mlir::arith::ArithDialect", "::mlir::linalg::LinalgDialect",
+    "::mlir::tensor::TensorDialect",
+  ];
+  let options = [
+    Option<"residual", "residual", "bool", /*default=*/"true",
+           "Report how far the weight of a refused head is from even, which "
+           "reads all of it">,
+  ];
+}
+
 def RaiseToGap : Pass<"raise-to-gap", "::mlir::ModuleOp"> {
   let summary = "Write means over all positions of a map as GlobalAveragePool";
   let description = [{
