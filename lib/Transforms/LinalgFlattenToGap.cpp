@@ -14,6 +14,7 @@
 #include "mlir/IR/IRMapping.h"
 #include "mlir/IR/ImplicitLocOpBuilder.h"
 #include "mlir/Interfaces/SideEffectInterfaces.h"
+#include "llvm/ADT/SetVector.h"
 
 using namespace mlir;
 using namespace headopt;
@@ -119,54 +120,66 @@ static Value createMean(const Head &head, ImplicitLocOpBuilder &b, Value map) {
   return mean.getResult(0);
 }
 
-/// `mean` in the shape in which the dense layer reads its data: [N, C'], or the
-/// map's own with extent 1 for the pooled axes.
+/// `mean` in the shape in which the dense layer reads its data: [N, C'], as the
+/// last axes, or the map's own with extent 1 for the pooled axes.
 static Value createData(const Head &head, ImplicitLocOpBuilder &b, Value mean) {
-  RankedTensorType type = getTensorType(mean);
-  SmallVector<ReassociationIndices> groups;
+  const DenseLayer &layer = head.layer;
+  SmallVector<int64_t> ones;
   Value data = mean;
-  if (head.layer.isMatrixProduct() && type.getRank() > 2) {
-    groups.push_back({0});
-    groups.emplace_back(llvm::seq<int64_t>(1, type.getRank()));
-    data = tensor::CollapseShapeOp::create(b, mean, groups);
-  } else if (!head.layer.isMatrixProduct()) {
+  if (layer.isMatrixProduct()) {
+    int64_t rank = getTensorType(mean).getRank();
+    SmallVector<ReassociationIndices> groups = {{0}, {}};
+    llvm::append_range(groups.back(), llvm::seq<int64_t>(1, rank));
+    if (rank > 2)
+      data = tensor::CollapseShapeOp::create(b, mean, groups);
+    llvm::append_range(ones, llvm::seq<int64_t>(0, layer.sampleAxis));
+  } else {
+    ones = head.pooledAxes;
+  }
+  RankedTensorType type = getTensorType(data);
+  RankedTensorType old = getTensorType(layer.data->get());
+  if (!ones.empty()) {
+    SmallVector<ReassociationIndices> groups(type.getRank());
     SmallVector<int64_t> shape;
     SmallVector<OpFoldResult> sizes;
-    int64_t kept = 0;
-    for (int64_t axis = 0; axis != head.layer.dataRank; ++axis) {
-      if (llvm::is_contained(head.pooledAxes, axis)) {
-        shape.push_back(1);
-        sizes.push_back(b.getIndexAttr(1));
-      } else {
-        groups.emplace_back();
-        shape.push_back(type.getDimSize(kept));
-        sizes.push_back(tensor::getMixedSize(b, b.getLoc(), mean, kept));
-        ++kept;
-      }
-      groups.back().push_back(axis);
+    int64_t next = 0;
+    for (int64_t axis = 0; axis != layer.dataRank; ++axis) {
+      bool isOne = llvm::is_contained(ones, axis);
+      // An axis of extent 1 belongs to the one before it, or else after it.
+      groups[isOne ? std::max<int64_t>(next - 1, 0) : next].push_back(axis);
+      shape.push_back(isOne ? 1 : type.getDimSize(next));
+      sizes.push_back(isOne ? OpFoldResult(b.getIndexAttr(1))
+                            : tensor::getMixedSize(b, b.getLoc(), data, next));
+      next += !isOne;
     }
-    data = tensor::ExpandShapeOp::create(b, type.clone(shape), mean, groups,
-                                         sizes);
+    type = type.clone(shape);
+    data = tensor::ExpandShapeOp::create(b, type, data, groups, sizes);
   }
   // Casts on the way may have known more, or less, of the samples.
-  RankedTensorType old = getTensorType(head.layer.data->get());
-  SmallVector<int64_t> shape(getTensorType(data).getShape());
-  shape[0] = old.getDimSize(0);
-  return shape[0] == getTensorType(data).getDimSize(0)
+  SmallVector<int64_t> shape(type.getShape());
+  shape[layer.sampleAxis] = old.getDimSize(layer.sampleAxis);
+  return type == type.clone(shape)
              ? data
              : tensor::CastOp::create(b, type.clone(shape), data).getResult();
 }
 
-/// Erases what defines `value` if nothing uses it any more, and what only it
-/// used.
-static void eraseIfDead(Value value) {
-  Operation *op = value.getDefiningOp();
-  if (!op || !isOpTriviallyDead(op))
-    return;
-  SmallVector<Value> operands(op->getOperands());
-  op->erase();
-  for (Value operand : operands)
-    eraseIfDead(operand);
+/// Erases what defines `values` where nothing uses it any more, and what only
+/// that used.
+static void eraseIfDead(ValueRange values) {
+  llvm::SetVector<Operation *> worklist;
+  auto add = [&](ValueRange values) {
+    for (Value value : values)
+      if (Operation *op = value.getDefiningOp())
+        worklist.insert(op);
+  };
+  add(values);
+  while (!worklist.empty()) {
+    Operation *op = worklist.pop_back_val();
+    if (!isOpTriviallyDead(op))
+      continue;
+    add(op->getOperands());
+    op->erase();
+  }
 }
 
 static void rewriteHead(Head &head) {
@@ -182,8 +195,7 @@ static void rewriteHead(Head &head) {
       b, takeElements(*head.pooledWeight, "pooled_weight"));
   head.layer.data->set(data);
   head.layer.weight->set(weight);
-  eraseIfDead(oldData);
-  eraseIfDead(oldWeight);
+  eraseIfDead({oldData, oldWeight});
 }
 
 namespace {

@@ -757,6 +757,7 @@ int main(int argc, char **argv) {
     });
   });
   registerCutAtFeatureMap();
+  registerLinalgFlattenToGap();
   registerOutlineHead();
   registerRaiseToGap();
   registerHeadOptConversionPasses();
