@@ -4,7 +4,8 @@
 # Brings a Debian 12 machine to where head-opt can be configured and built:
 #
 #   1. Debian packages (MLIR 22.1, a compiler, Protobuf, ...), those missing;
-#   2. a Python environment in .deps/venv, from utils/requirements.txt;
+#   2. a Python environment in .deps/venv, from utils/requirements.txt and
+#      utils/requirements-iree.txt;
 #   3. the ONNX C++ library in .deps/onnx, from utils/onnx-source.txt.
 #
 # May be run again at any time: what is up to date is left alone, and what an
@@ -31,6 +32,8 @@ PACKAGES=(
 )
 
 REQUIREMENTS="$ROOT/utils/requirements.txt"
+# A compiler that tests hold ours against.
+REQUIREMENTS_IREE="$ROOT/utils/requirements-iree.txt"
 ONNX_SOURCE="$ROOT/utils/onnx-source.txt"
 
 # Shared Protobuf, because libHeadOpt.so and a Python process that loads it must
@@ -132,23 +135,23 @@ make_venv() {
   local python inputs stamp="$VENV/.stamp"
   # An environment knows its own path, so it does not survive a move of the
   # repository: the path is among the inputs.
-  inputs="$({ cat "$REQUIREMENTS"; echo "$VENV"; } | hash_of)"
+  inputs="$({ cat "$REQUIREMENTS" "$REQUIREMENTS_IREE"; echo "$VENV"; } | hash_of)"
   if stamp_matches "$stamp" "$inputs" && [[ -x "$VENV/bin/python" ]]; then
     return
   fi
   python="$(find_python)" ||
     die "no Python >= 3.11 with the venv module; run: apt-get install python3-venv"
   local log="$LOGS/venv.log" start=$SECONDS
-  say "making .deps/venv from utils/requirements.txt"
+  say "making .deps/venv from utils/requirements.txt and requirements-iree.txt"
   # The stamp lies in the environment and is written last, so that a half-made
   # one has none, and the next run starts over.
   rm -rf "$VENV" "$log"
   logged "$log" "could not make a Python environment with $python" \
     "run: apt-get install python3-venv" "$python" -m venv "$VENV"
-  logged "$log" "pip could not install utils/requirements.txt" \
+  logged "$log" "pip could not install what utils/requirements*.txt ask for" \
     "check the network or pip's proxy settings, then run this again" \
     "$VENV/bin/python" -m pip install --disable-pip-version-check --no-input \
-    --require-hashes --only-binary :all: -r "$REQUIREMENTS"
+    --require-hashes --only-binary :all: -r "$REQUIREMENTS" -r "$REQUIREMENTS_IREE"
   echo "$inputs" >"$stamp"
   say ".deps/venv: $((SECONDS - start)) s"
   did_something=yes
