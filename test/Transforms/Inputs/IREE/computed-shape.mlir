@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// What IREE 3.13.0rc20261016 makes of models: the functions on tensors of
+//
+//   iree-import-onnx MODEL.onnx -o imported.mlir
+//   iree-compile --compile-to=input imported.mlir
+//
+// without the HAL and util operations round them. The models are
+// 'computed-shape' in iree_models.py.
+//
+// Written by test/Integration/IREE/make_inputs.py.
+
+func.func @even(%arg0: tensor<?x3x2x3xf32>) -> tensor<?x3xf32> {
+  %c0_i64 = arith.constant 0 : i64
+  %c0 = arith.constant 0 : index
+  %cst = arith.constant 0.000000e+00 : f32
+  %cst_0 = arith.constant dense<[[[[1.375000e+00]], [[-8.750000e-01]], [[-1.625000e+00]]], [[[-8.750000e-01]], [[-3.750000e-01]], [[1.375000e+00]]], [[[-1.250000e-01]], [[-1.625000e+00]], [[-6.250000e-01]]], [[[3.750000e-01]], [[1.375000e+00]], [[8.750000e-01]]]]> : tensor<4x3x1x1xf32>
+  %cst_1 = arith.constant dense<[1.125000e+00, -1.625000e+00, -1.375000e+00, -1.125000e+00]> : tensor<4xf32>
+  %cst_2 = arith.constant dense<[[-1.250000e-01, -1.875000e+00, -1.125000e+00], [1.250000e-01, -1.375000e+00, -8.750000e-01], [1.125000e+00, 1.375000e+00, 1.375000e+00], [1.875000e+00, 1.875000e+00, -3.750000e-01], [-1.250000e-01, -1.875000e+00, -1.125000e+00], [1.250000e-01, -1.375000e+00, -8.750000e-01], [1.125000e+00, 1.375000e+00, 1.375000e+00], [1.875000e+00, 1.875000e+00, -3.750000e-01], [-1.250000e-01, -1.875000e+00, -1.125000e+00], [1.250000e-01, -1.375000e+00, -8.750000e-01], [1.125000e+00, 1.375000e+00, 1.375000e+00], [1.875000e+00, 1.875000e+00, -3.750000e-01], [-1.250000e-01, -1.875000e+00, -1.125000e+00], [1.250000e-01, -1.375000e+00, -8.750000e-01], [1.125000e+00, 1.375000e+00, 1.375000e+00], [1.875000e+00, 1.875000e+00, -3.750000e-01], [-1.250000e-01, -1.875000e+00, -1.125000e+00], [1.250000e-01, -1.375000e+00, -8.750000e-01], [1.125000e+00, 1.375000e+00, 1.375000e+00], [1.875000e+00, 1.875000e+00, -3.750000e-01], [-1.250000e-01, -1.875000e+00, -1.125000e+00], [1.250000e-01, -1.375000e+00, -8.750000e-01], [1.125000e+00, 1.375000e+00, 1.375000e+00], [1.875000e+00, 1.875000e+00, -3.750000e-01]]> : tensor<24x3xf32>
+  %cst_3 = arith.constant dense<[8.750000e-01, 1.875000e+00, 1.625000e+00]> : tensor<3xf32>
+  %dim = tensor.dim %arg0, %c0 : tensor<?x3x2x3xf32>
+  %2 = tensor.empty(%dim) : tensor<?x4x2x3xf32>
+  %broadcasted = linalg.broadcast ins(%cst_1 : tensor<4xf32>) outs(%2 : tensor<?x4x2x3xf32>) dimensions = [0, 2, 3]
+  %3 = linalg.conv_2d_nchw_fchw {dilations = dense<1> : vector<2xi64>, strides = dense<1> : vector<2xi64>} ins(%arg0, %cst_0 : tensor<?x3x2x3xf32>, tensor<4x3x1x1xf32>) outs(%broadcasted : tensor<?x4x2x3xf32>) -> tensor<?x4x2x3xf32>
+  %4 = tensor.empty(%dim) : tensor<?x2x3x4xf32>
+  %transposed = linalg.transpose ins(%3 : tensor<?x4x2x3xf32>) outs(%4 : tensor<?x2x3x4xf32>) permutation = [0, 2, 3, 1]
+  %5 = arith.index_cast %dim : index to i64
+  %6 = arith.cmpi sgt, %5, %c0_i64 : i64
+  cf.assert %6, "Expected dim size > 0."
+  %collapsed = tensor.collapse_shape %transposed [[0], [1, 2, 3]] : tensor<?x2x3x4xf32> into tensor<?x24xf32>
+  %7 = tensor.empty(%dim) : tensor<?x3xf32>
+  %8 = linalg.fill ins(%cst : f32) outs(%7 : tensor<?x3xf32>) -> tensor<?x3xf32>
+  %9 = linalg.matmul ins(%collapsed, %cst_2 : tensor<?x24xf32>, tensor<24x3xf32>) outs(%8 : tensor<?x3xf32>) -> tensor<?x3xf32>
+  %10 = linalg.generic {indexing_maps = [affine_map<(d0, d1) -> (d0, d1)>, affine_map<(d0, d1) -> (d1)>, affine_map<(d0, d1) -> (d0, d1)>], iterator_types = ["parallel", "parallel"]} ins(%9, %cst_3 : tensor<?x3xf32>, tensor<3xf32>) outs(%7 : tensor<?x3xf32>) {
+  ^bb0(%in: f32, %in_5: f32, %out: f32):
+    %13 = arith.addf %in, %in_5 : f32
+    linalg.yield %13 : f32
+  } -> tensor<?x3xf32>
+  return %10 : tensor<?x3xf32>
+}
+
+func.func @uneven(%arg0: tensor<?x3x2x3xf32>) -> tensor<?x3xf32> {
+  %c0_i64 = arith.constant 0 : i64
+  %c0 = arith.constant 0 : index
+  %cst = arith.constant 0.000000e+00 : f32
+  %cst_0 = arith.constant dense<[[[[1.375000e+00]], [[-8.750000e-01]], [[-1.625000e+00]]], [[[-8.750000e-01]], [[-3.750000e-01]], [[1.375000e+00]]], [[[-1.250000e-01]], [[-1.625000e+00]], [[-6.250000e-01]]], [[[3.750000e-01]], [[1.375000e+00]], [[8.750000e-01]]]]> : tensor<4x3x1x1xf32>
+  %cst_1 = arith.constant dense<[1.125000e+00, -1.625000e+00, -1.375000e+00, -1.125000e+00]> : tensor<4xf32>
+  %cst_2 = arith.constant dense<[[-1.250000e-01, -1.875000e+00, -1.125000e+00], [1.250000e-01, -1.375000e+00, -8.750000e-01], [1.125000e+00, 1.375000e+00, 1.375000e+00], [1.875000e+00, 1.875000e+00, -3.750000e-01], [-1.250000e-01, -1.875000e+00, -1.125000e+00], [1.250000e-01, -1.375000e+00, -8.750000e-01], [1.125000e+00, 1.375000e+00, 1.375000e+00], [1.875000e+00, 1.875000e+00, -3.750000e-01], [-1.250000e-01, -1.875000e+00, -1.125000e+00], [1.250000e-01, -1.375000e+00, -8.750000e-01], [1.125000e+00, 1.375000e+00, 1.375000e+00], [1.875000e+00, 1.875000e+00, -3.750000e-01], [-1.250000e-01, -1.875000e+00, -1.125000e+00], [1.250000e-01, -1.375000e+00, -8.750000e-01], [1.125000e+00, 1.375000e+00, 1.375000e+00], [1.875000e+00, 1.875000e+00, -3.750000e-01], [-1.250000e-01, -1.875000e+00, -1.125000e+00], [1.250000e-01, -1.375000e+00, -8.750000e-01], [1.125000e+00, 1.37500012, 1.375000e+00], [1.875000e+00, 1.875000e+00, -3.750000e-01], [-1.250000e-01, -1.875000e+00, -1.125000e+00], [1.250000e-01, -1.375000e+00, -8.750000e-01], [1.125000e+00, 1.375000e+00, 1.375000e+00], [1.875000e+00, 1.875000e+00, -3.750000e-01]]> : tensor<24x3xf32>
+  %cst_3 = arith.constant dense<[8.750000e-01, 1.875000e+00, 1.625000e+00]> : tensor<3xf32>
+  %dim = tensor.dim %arg0, %c0 : tensor<?x3x2x3xf32>
+  %2 = tensor.empty(%dim) : tensor<?x4x2x3xf32>
+  %broadcasted = linalg.broadcast ins(%cst_1 : tensor<4xf32>) outs(%2 : tensor<?x4x2x3xf32>) dimensions = [0, 2, 3]
+  %3 = linalg.conv_2d_nchw_fchw {dilations = dense<1> : vector<2xi64>, strides = dense<1> : vector<2xi64>} ins(%arg0, %cst_0 : tensor<?x3x2x3xf32>, tensor<4x3x1x1xf32>) outs(%broadcasted : tensor<?x4x2x3xf32>) -> tensor<?x4x2x3xf32>
+  %4 = tensor.empty(%dim) : tensor<?x2x3x4xf32>
+  %transposed = linalg.transpose ins(%3 : tensor<?x4x2x3xf32>) outs(%4 : tensor<?x2x3x4xf32>) permutation = [0, 2, 3, 1]
+  %5 = arith.index_cast %dim : index to i64
+  %6 = arith.cmpi sgt, %5, %c0_i64 : i64
+  cf.assert %6, "Expected dim size > 0."
+  %collapsed = tensor.collapse_shape %transposed [[0], [1, 2, 3]] : tensor<?x2x3x4xf32> into tensor<?x24xf32>
+  %7 = tensor.empty(%dim) : tensor<?x3xf32>
+  %8 = linalg.fill ins(%cst : f32) outs(%7 : tensor<?x3xf32>) -> tensor<?x3xf32>
+  %9 = linalg.matmul ins(%collapsed, %cst_2 : tensor<?x24xf32>, tensor<24x3xf32>) outs(%8 : tensor<?x3xf32>) -> tensor<?x3xf32>
+  %10 = linalg.generic {indexing_maps = [affine_map<(d0, d1) -> (d0, d1)>, affine_map<(d0, d1) -> (d1)>, affine_map<(d0, d1) -> (d0, d1)>], iterator_types = ["parallel", "parallel"]} ins(%9, %cst_3 : tensor<?x3xf32>, tensor<3xf32>) outs(%7 : tensor<?x3xf32>) {
+  ^bb0(%in: f32, %in_5: f32, %out: f32):
+    %13 = arith.addf %in, %in_5 : f32
+    linalg.yield %13 : f32
+  } -> tensor<?x3xf32>
+  return %10 : tensor<?x3xf32>
+}

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// What IREE 3.13.0rc20261016 makes of models: the functions on tensors of
+//
+//   iree-import-onnx MODEL.onnx -o imported.mlir
+//   iree-compile --compile-to=input imported.mlir
+//
+// without the HAL and util operations round them. The models are
+// 'rank3' in iree_models.py.
+//
+// Written by test/Integration/IREE/make_inputs.py.
+
+func.func @even(%arg0: tensor<?x3x2x3xf32>) -> tensor<?x3xf32> {
+  %c0 = arith.constant 0 : index
+  %cst = arith.constant 0.000000e+00 : f32
+  %cst_0 = arith.constant dense<[[[[1.375000e+00]], [[-8.750000e-01]], [[-1.625000e+00]]], [[[-8.750000e-01]], [[-3.750000e-01]], [[1.375000e+00]]], [[[-1.250000e-01]], [[-1.625000e+00]], [[-6.250000e-01]]], [[[3.750000e-01]], [[1.375000e+00]], [[8.750000e-01]]]]> : tensor<4x3x1x1xf32>
+  %cst_1 = arith.constant dense<[1.125000e+00, -1.625000e+00, -1.375000e+00, -1.125000e+00]> : tensor<4xf32>
+  %cst_2 = arith.constant dense<[[-1.250000e-01, -1.875000e+00, -1.125000e+00], [-1.250000e-01, -1.875000e+00, -1.125000e+00], [-1.250000e-01, -1.875000e+00, -1.125000e+00], [-1.250000e-01, -1.875000e+00, -1.125000e+00], [-1.250000e-01, -1.875000e+00, -1.125000e+00], [-1.250000e-01, -1.875000e+00, -1.125000e+00], [1.250000e-01, -1.375000e+00, -8.750000e-01], [1.250000e-01, -1.375000e+00, -8.750000e-01], [1.250000e-01, -1.375000e+00, -8.750000e-01], [1.250000e-01, -1.375000e+00, -8.750000e-01], [1.250000e-01, -1.375000e+00, -8.750000e-01], [1.250000e-01, -1.375000e+00, -8.750000e-01], [1.125000e+00, 1.375000e+00, 1.375000e+00], [1.125000e+00, 1.375000e+00, 1.375000e+00], [1.125000e+00, 1.375000e+00, 1.375000e+00], [1.125000e+00, 1.375000e+00, 1.375000e+00], [1.125000e+00, 1.375000e+00, 1.375000e+00], [1.125000e+00, 1.375000e+00, 1.375000e+00], [1.875000e+00, 1.875000e+00, -3.750000e-01], [1.875000e+00, 1.875000e+00, -3.750000e-01], [1.875000e+00, 1.875000e+00, -3.750000e-01], [1.875000e+00, 1.875000e+00, -3.750000e-01], [1.875000e+00, 1.875000e+00, -3.750000e-01], [1.875000e+00, 1.875000e+00, -3.750000e-01]]> : tensor<24x3xf32>
+  %cst_3 = arith.constant dense<[8.750000e-01, 1.875000e+00, 1.625000e+00]> : tensor<3xf32>
+  %dim = tensor.dim %arg0, %c0 : tensor<?x3x2x3xf32>
+  %2 = tensor.empty(%dim) : tensor<?x4x2x3xf32>
+  %broadcasted = linalg.broadcast ins(%cst_1 : tensor<4xf32>) outs(%2 : tensor<?x4x2x3xf32>) dimensions = [0, 2, 3]
+  %3 = linalg.conv_2d_nchw_fchw {dilations = dense<1> : vector<2xi64>, strides = dense<1> : vector<2xi64>} ins(%arg0, %cst_0 : tensor<?x3x2x3xf32>, tensor<4x3x1x1xf32>) outs(%broadcasted : tensor<?x4x2x3xf32>) -> tensor<?x4x2x3xf32>
+  %4 = linalg.generic {indexing_maps = [affine_map<(d0, d1, d2, d3) -> (d0, d1, d2, d3)>, affine_map<(d0, d1, d2, d3) -> (d0, d1, d2, d3)>], iterator_types = ["parallel", "parallel", "parallel", "parallel"]} ins(%3 : tensor<?x4x2x3xf32>) outs(%2 : tensor<?x4x2x3xf32>) {
+  ^bb0(%in: f32, %out: f32):
+    %14 = arith.cmpf ugt, %in, %cst : f32
+    %15 = arith.select %14, %in, %cst : f32
+    linalg.yield %15 : f32
+  } -> tensor<?x4x2x3xf32>
+  %collapsed = tensor.collapse_shape %4 [[0], [1, 2, 3]] : tensor<?x4x2x3xf32> into tensor<?x24xf32>
+  %expanded = tensor.expand_shape %collapsed [[0], [1, 2]] output_shape [%dim, 1, 24] : tensor<?x24xf32> into tensor<?x1x24xf32>
+  %5 = tensor.empty(%dim) : tensor<?x24x3xf32>
+  %6 = linalg.generic {indexing_maps = [affine_map<(d0, d1, d2) -> (d1, d2)>, affine_map<(d0, d1, d2) -> (d0, d1, d2)>], iterator_types = ["parallel", "parallel", "parallel"]} ins(%cst_2 : tensor<24x3xf32>) outs(%5 : tensor<?x24x3xf32>) {
+  ^bb0(%in: f32, %out: f32):
+    linalg.yield %in : f32
+  } -> tensor<?x24x3xf32>
+  %7 = tensor.empty(%dim) : tensor<?x1x3xf32>
+  %8 = linalg.fill ins(%cst : f32) outs(%7 : tensor<?x1x3xf32>) -> tensor<?x1x3xf32>
+  %9 = linalg.batch_matmul ins(%expanded, %6 : tensor<?x1x24xf32>, tensor<?x24x3xf32>) outs(%8 : tensor<?x1x3xf32>) -> tensor<?x1x3xf32>
+  %collapsed_4 = tensor.collapse_shape %9 [[0, 1], [2]] : tensor<?x1x3xf32> into tensor<?x3xf32>
+  %10 = tensor.empty(%dim) : tensor<?x3xf32>
+  %11 = linalg.generic {indexing_maps = [affine_map<(d0, d1) -> (d0, d1)>, affine_map<(d0, d1) -> (d1)>, affine_map<(d0, d1) -> (d0, d1)>], iterator_types = ["parallel", "parallel"]} ins(%collapsed_4, %cst_3 : tensor<?x3xf32>, tensor<3xf32>) outs(%10 : tensor<?x3xf32>) {
+  ^bb0(%in: f32, %in_6: f32, %out: f32):
+    %14 = arith.addf %in, %in_6 : f32
+    linalg.yield %14 : f32
+  } -> tensor<?x3xf32>
+  return %11 : tensor<?x3xf32>
+}
+
+func.func @uneven(%arg0: tensor<?x3x2x3xf32>) -> tensor<?x3xf32> {
+  %c0 = arith.constant 0 : index
+  %cst = arith.constant 0.000000e+00 : f32
+  %cst_0 = arith.constant dense<[[[[1.375000e+00]], [[-8.750000e-01]], [[-1.625000e+00]]], [[[-8.750000e-01]], [[-3.750000e-01]], [[1.375000e+00]]], [[[-1.250000e-01]], [[-1.625000e+00]], [[-6.250000e-01]]], [[[3.750000e-01]], [[1.375000e+00]], [[8.750000e-01]]]]> : tensor<4x3x1x1xf32>
+  %cst_1 = arith.constant dense<[1.125000e+00, -1.625000e+00, -1.375000e+00, -1.125000e+00]> : tensor<4xf32>
+  %cst_2 = arith.constant dense<[[-1.250000e-01, -1.875000e+00, -1.125000e+00], [-1.250000e-01, -1.875000e+00, -1.125000e+00], [-1.250000e-01, -1.875000e+00, -1.125000e+00], [-1.250000e-01, -1.875000e+00, -1.125000e+00], [-1.250000e-01, -1.875000e+00, -1.125000e+00], [-1.250000e-01, -1.875000e+00, -1.125000e+00], [1.250000e-01, -1.375000e+00, -8.750000e-01], [1.250000e-01, -1.375000e+00, -8.750000e-01], [1.250000e-01, -1.375000e+00, -8.750000e-01], [1.250000e-01, -1.375000e+00, -8.750000e-01], [1.250000e-01, -1.375000e+00, -8.750000e-01], [1.250000e-01, -1.375000e+00, -8.750000e-01], [1.125000e+00, 1.375000e+00, 1.375000e+00], [1.125000e+00, 1.375000e+00, 1.375000e+00], [1.125000e+00, 1.375000e+00, 1.375000e+00], [1.125000e+00, 1.375000e+00, 1.375000e+00], [1.125000e+00, 1.37500012, 1.375000e+00], [1.125000e+00, 1.375000e+00, 1.375000e+00], [1.875000e+00, 1.875000e+00, -3.750000e-01], [1.875000e+00, 1.875000e+00, -3.750000e-01], [1.875000e+00, 1.875000e+00, -3.750000e-01], [1.875000e+00, 1.875000e+00, -3.750000e-01], [1.875000e+00, 1.875000e+00, -3.750000e-01], [1.875000e+00, 1.875000e+00, -3.750000e-01]]> : tensor<24x3xf32>
+  %cst_3 = arith.constant dense<[8.750000e-01, 1.875000e+00, 1.625000e+00]> : tensor<3xf32>
+  %dim = tensor.dim %arg0, %c0 : tensor<?x3x2x3xf32>
+  %2 = tensor.empty(%dim) : tensor<?x4x2x3xf32>
+  %broadcasted = linalg.broadcast ins(%cst_1 : tensor<4xf32>) outs(%2 : tensor<?x4x2x3xf32>) dimensions = [0, 2, 3]
+  %3 = linalg.conv_2d_nchw_fchw {dilations = dense<1> : vector<2xi64>, strides = dense<1> : vector<2xi64>} ins(%arg0, %cst_0 : tensor<?x3x2x3xf32>, tensor<4x3x1x1xf32>) outs(%broadcasted : tensor<?x4x2x3xf32>) -> tensor<?x4x2x3xf32>
+  %4 = linalg.generic {indexing_maps = [affine_map<(d0, d1, d2, d3) -> (d0, d1, d2, d3)>, affine_map<(d0, d1, d2, d3) -> (d0, d1, d2, d3)>], iterator_types = ["parallel", "parallel", "parallel", "parallel"]} ins(%3 : tensor<?x4x2x3xf32>) outs(%2 : tensor<?x4x2x3xf32>) {
+  ^bb0(%in: f32, %out: f32):
+    %14 = arith.cmpf ugt, %in, %cst : f32
+    %15 = arith.select %14, %in, %cst : f32
+    linalg.yield %15 : f32
+  } -> tensor<?x4x2x3xf32>
+  %collapsed = tensor.collapse_shape %4 [[0], [1, 2, 3]] : tensor<?x4x2x3xf32> into tensor<?x24xf32>
+  %expanded = tensor.expand_shape %collapsed [[0], [1, 2]] output_shape [%dim, 1, 24] : tensor<?x24xf32> into tensor<?x1x24xf32>
+  %5 = tensor.empty(%dim) : tensor<?x24x3xf32>
+  %6 = linalg.generic {indexing_maps = [affine_map<(d0, d1, d2) -> (d1, d2)>, affine_map<(d0, d1, d2) -> (d0, d1, d2)>], iterator_types = ["parallel", "parallel", "parallel"]} ins(%cst_2 : tensor<24x3xf32>) outs(%5 : tensor<?x24x3xf32>) {
+  ^bb0(%in: f32, %out: f32):
+    linalg.yield %in : f32
+  } -> tensor<?x24x3xf32>
+  %7 = tensor.empty(%dim) : tensor<?x1x3xf32>
+  %8 = linalg.fill ins(%cst : f32) outs(%7 : tensor<?x1x3xf32>) -> tensor<?x1x3xf32>
+  %9 = linalg.batch_matmul ins(%expanded, %6 : tensor<?x1x24xf32>, tensor<?x24x3xf32>) outs(%8 : tensor<?x1x3xf32>) -> tensor<?x1x3xf32>
+  %collapsed_4 = tensor.collapse_shape %9 [[0, 1], [2]] : tensor<?x1x3xf32> into tensor<?x3xf32>
+  %10 = tensor.empty(%dim) : tensor<?x3xf32>
+  %11 = linalg.generic {indexing_maps = [affine_map<(d0, d1) -> (d0, d1)>, affine_map<(d0, d1) -> (d1)>, affine_map<(d0, d1) -> (d0, d1)>], iterator_types = ["parallel", "parallel"]} ins(%collapsed_4, %cst_3 : tensor<?x3xf32>, tensor<3xf32>) outs(%10 : tensor<?x3xf32>) {
+  ^bb0(%in: f32, %in_6: f32, %out: f32):
+    %14 = arith.addf %in, %in_6 : f32
+    linalg.yield %14 : f32
+  } -> tensor<?x3xf32>
+  return %11 : tensor<?x3xf32>
+}
