@@ -11,11 +11,17 @@ import shutil
 import subprocess
 import sys
 
+import numpy as np
 import onnx
 import pytest
 from conftest import flatten_head
 
 import headopt
+
+sys.path.insert(0, str(headopt.REPOSITORY / "test" / "Integration" / "IREE"))
+
+import iree_models  # noqa: E402  (needs the path)
+import iree_tools  # noqa: E402
 
 PAGE = (headopt.REPOSITORY / "docs" / "Integration.md").read_text("utf-8")
 SNIPPETS = re.findall(r"^```(\w+)\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
@@ -37,7 +43,7 @@ def sh(installed, folder):
     # PREFIX stands in the page without quotes.
     prefix = folder / "prefix"
     prefix.symlink_to(installed.prefix, target_is_directory=True)
-    path = f"{prefix / 'bin'}:{os.environ['PATH']}"
+    path = f"{prefix / 'bin'}:{os.environ['PATH']}:{iree_tools.BIN}"
     environment = installed.environment() | {"PREFIX": str(prefix), "PATH": path}
 
     def run(text, program=("bash", "-euc"), **options):
@@ -63,7 +69,9 @@ def find(language, part):
 
 def test_all_snippets_are_here():
     kinds = [name for name, _ in SNIPPETS]
-    assert kinds == ["sh", "sh", "cmake", "sh", "cpp", "cpp", "c", "sh", "python"]
+    assert kinds == [
+        "sh", "sh", "sh", "sh", "cmake", "sh", "cpp", "cpp", "c", "sh", "python"
+    ]  # fmt: skip
 
 
 def test_the_tool(sh, folder):
@@ -72,8 +80,43 @@ def test_the_tool(sh, folder):
 
 
 def test_the_plugin(sh, folder):
-    sh(find("sh", "mlir-opt-22"))
+    sh(find("sh", "flatten-to-gap)' model.mlir"))
     assert pooled(folder)
+
+
+needs_iree = pytest.mark.skipif(
+    bool(iree_tools.missing_tools()), reason=f"no IREE in {iree_tools.BIN}"
+)
+
+
+@pytest.fixture
+def answer(folder):
+    """What the model answers for some input, which it saves."""
+    x = np.random.default_rng(2).standard_normal((3, 16, 4, 4), np.float32)
+    np.save(folder / "x.npy", x)
+    return iree_models.answer(onnx.load(folder / "model.onnx"), x, weight="w")
+
+
+@needs_iree
+def test_linalg_inside_iree(sh, folder, answer):
+    sh(find("sh", "--compile-from"))
+    before = (folder / "input.mlir").read_text("utf-8")
+    after = (folder / "pooled.mlir").read_text("utf-8")
+    assert "5x256x" in before and "5x256x" not in after and "<16x5x" in after
+    sh("iree-run-module --module=model.vmfb --function=g --input=@x.npy"
+       " --output=@y.npy")  # fmt: skip
+    answer.assert_close(np.load(folder / "y.npy"))
+
+
+@needs_iree
+def test_linalg_for_iree(sh, folder, answer):
+    head, *rest = find("sh", "--emit=linalg").splitlines()
+    sh(head)
+    backbone = headopt.OnnxRuntime(onnx.load(folder / "backbone.onnx"))
+    (features,) = backbone({"x": np.load(folder / "x.npy")}).values()
+    np.save(folder / "features.npy", features)
+    sh("\n".join(rest))
+    answer.assert_close(np.load(folder / "y.npy"))
 
 
 def test_cpp_is_the_example():
