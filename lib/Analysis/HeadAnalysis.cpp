@@ -218,11 +218,16 @@ bool Judge::judge() {
         return !map->getDigit(digit).extent.isNumber();
       })) {
     int64_t extent = map->getNumber(features);
-    if (extent == 0 || extent != numFeatures || numOutputs == 0)
+    if (extent == 0 || extent != numFeatures)
       refuse(Rule::Extents, "the map has " + llvm::Twine(extent) +
                                 " features and the weight " +
                                 llvm::Twine(numFeatures) + " rows");
   }
+  if (numFeatures == 0 || numOutputs == 0)
+    refuse(Rule::Extents, "the weight has no elements");
+  else if (weight && (ShapedType::isDynamic(numFeatures) ||
+                      ShapedType::isDynamic(numOutputs)))
+    refuse(Rule::Extents, "the weight has more elements than can be counted");
   if (head.get(Rule::Extents).outcome != Outcome::Fail &&
       features.size() <= 1 && (features.empty() || view[1] == features)) {
     head.verdict = Verdict::Unit;

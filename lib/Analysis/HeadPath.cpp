@@ -6,6 +6,7 @@
 
 #include "HeadJudge.h"
 #include "llvm/ADT/SetVector.h"
+#include "llvm/ADT/SmallPtrSet.h"
 
 using namespace mlir;
 using namespace headopt;
@@ -25,7 +26,11 @@ bool Judge::walkPath() {
     if (tail)
       value = tail->input;
   }
+  // Code that is never reached may go in circles.
+  llvm::SmallPtrSet<Operation *, 16> seen;
   while (Operation *def = value.getDefiningOp()) {
+    if (!seen.insert(def).second)
+      return false;
     OpOperand *followed = value == def->getResult(0)
                               ? reader.getFollowedOperand(def, stopped)
                               : nullptr;

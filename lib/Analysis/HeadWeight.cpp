@@ -5,6 +5,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "HeadJudge.h"
+#include "llvm/ADT/SetVector.h"
 #include "llvm/ADT/bit.h"
 #include "llvm/Support/FormatVariadic.h"
 #include <cmath>
@@ -15,13 +16,16 @@ using namespace headopt;
 std::optional<Weight> headopt::readWeight(const DenseLayer &layer,
                                           const HeadReader &reader,
                                           std::string &whyNot) {
-  SmallVector<Operation *> path;
+  llvm::SetVector<Operation *> path;
   Value source = layer.weight->get();
   while (Operation *def = source.getDefiningOp()) {
     if (source != def->getResult(0) ||
         (!reader.isView(def) && !reader.isNoOp(def)))
       break;
-    path.insert(path.begin(), def);
+    if (!path.insert(def)) {
+      whyNot = "it is computed from itself";
+      return std::nullopt;
+    }
     std::string ignored;
     source = reader.getFollowedOperand(def, ignored)->get();
   }
@@ -30,7 +34,7 @@ std::optional<Weight> headopt::readWeight(const DenseLayer &layer,
     return std::nullopt;
   AxisMap map(SmallVector<Extent>(constant->type.getShape().begin(),
                                   constant->type.getShape().end()));
-  for (Operation *step : path) {
+  for (Operation *step : llvm::reverse(path)) {
     if (!reader.follow(step, ShapedType::kDynamic, map, whyNot)) {
       whyNot.insert(0, describe(step) + " in front of it: ");
       return std::nullopt;

@@ -40,6 +40,12 @@ static bool isFunctionOfElements(LinalgOp op) {
               .wasInterrupted();
 }
 
+/// True when the body of `op` reads the elements of `operand`. Some operations
+/// answer this themselves and forget their init.
+static bool readsElements(LinalgOp op, OpOperand *operand) {
+  return !op.getMatchingBlockArgument(operand).use_empty();
+}
+
 /// `value` without a conversion that keeps every number.
 static Value skipExtension(Value value) {
   Operation *op = value.getDefiningOp();
@@ -88,8 +94,7 @@ static std::optional<unsigned> getLoop(AffineExpr expr) {
 static OpOperand *getMappedOperand(LinalgOp op) {
   if (!op.hasPureTensorSemantics() || op->getNumResults() != 1 ||
       op.getNumLoops() != op.getNumParallelLoops() ||
-      op.payloadUsesValueFromOperand(op.getDpsInitOperand(0)) ||
-      !isFunctionOfElements(op))
+      readsElements(op, op.getDpsInitOperand(0)) || !isFunctionOfElements(op))
     return nullptr;
   AffineMap out = op.getMatchingIndexingMap(op.getDpsInitOperand(0));
   if (!out.isPermutation())
@@ -125,6 +130,17 @@ static SmallVector<int64_t> getPermutation(LinalgOp op, OpOperand *operand) {
 
 static bool isIdentity(ArrayRef<int64_t> perm) {
   return llvm::equal(perm, llvm::seq<int64_t>(0, perm.size()));
+}
+
+static bool isReshape(Operation *op) {
+  return isa<tensor::CollapseShapeOp, tensor::ExpandShapeOp>(op);
+}
+
+/// True for a cast between tensors of which the rank is known, and so the same.
+static bool isRankedCast(Operation *op) {
+  auto cast = dyn_cast<tensor::CastOp>(op);
+  return cast && isa<RankedTensorType>(cast.getSource().getType()) &&
+         isa<RankedTensorType>(cast.getType());
 }
 
 //===----------------------------------------------------------------------===//
@@ -176,8 +192,9 @@ LinalgHeadReader::LinalgHeadReader(Operation *root) {
   root->walk<WalkOrder::PreOrder>([&](Operation *op) {
     visit(op);
     for (Region &region : op->getRegions())
-      for (BlockArgument argument : region.getArguments())
-        record(argument, {});
+      for (Block &block : region)
+        for (BlockArgument argument : block.getArguments())
+          record(argument, {});
   });
 }
 
@@ -297,6 +314,8 @@ ValueFacts LinalgHeadReader::inferLoops(LinalgOp op, OpResult result) {
   if (!found.shape || !out.isProjectedPermutation())
     return found;
   bool plain = isFunctionOfElements(op);
+  // Loops that only inputs have may take no step.
+  bool staysInit = op.getNumLoops() != out.getNumResults();
   for (auto [axis, expr] : llvm::enumerate(out.getResults())) {
     unsigned loop = *getLoop(expr);
     Extent &extent = (*found.shape)[axis];
@@ -310,7 +329,7 @@ ValueFacts LinalgHeadReader::inferLoops(LinalgOp op, OpResult result) {
         // An operand that is indexed with the loop alone is as long.
         if (index == expr && read.shape && extent.getSymbol())
           extent = (*read.shape)[i];
-        if (op.payloadUsesValueFromOperand(&operand))
+        if (readsElements(op, &operand) || (&operand == init && staysInit))
           even &= read.shape && read.isEven(i);
       }
     }
@@ -325,7 +344,7 @@ ValueFacts LinalgHeadReader::inferLoops(LinalgOp op, OpResult result) {
 
 OpOperand *LinalgHeadReader::getFollowedOperand(Operation *op,
                                                 std::string &whyNot) const {
-  if (isa<tensor::CollapseShapeOp, tensor::ExpandShapeOp, tensor::CastOp>(op))
+  if (isReshape(op) || isRankedCast(op))
     return &op->getOpOperand(0);
   auto loops = dyn_cast<LinalgOp>(op);
   if (!loops || loops.getNumReductionLoops() != 0)
@@ -341,7 +360,7 @@ OpOperand *LinalgHeadReader::getFollowedOperand(Operation *op,
 }
 
 bool LinalgHeadReader::isView(Operation *op) const {
-  if (isa<tensor::CollapseShapeOp, tensor::ExpandShapeOp>(op))
+  if (isReshape(op))
     return true;
   auto loops = dyn_cast<LinalgOp>(op);
   OpOperand *mapped = loops ? getMappedOperand(loops) : nullptr;
@@ -350,7 +369,7 @@ bool LinalgHeadReader::isView(Operation *op) const {
 }
 
 bool LinalgHeadReader::isNoOp(Operation *op) const {
-  if (isa<tensor::CastOp>(op))
+  if (isRankedCast(op))
     return true;
   auto loops = dyn_cast<LinalgOp>(op);
   OpOperand *mapped = loops ? getMappedOperand(loops) : nullptr;
@@ -360,18 +379,28 @@ bool LinalgHeadReader::isNoOp(Operation *op) const {
 
 bool LinalgHeadReader::follow(Operation *op, int64_t lastExtent, AxisMap &map,
                               std::string &whyNot) const {
+  ArrayRef<int64_t> shape =
+      cast<RankedTensorType>(op->getResult(0).getType()).getShape();
   if (auto collapse = dyn_cast<tensor::CollapseShapeOp>(op)) {
     map.collapse(collapse.getReassociationIndices());
-    return true;
-  }
-  if (auto expand = dyn_cast<tensor::ExpandShapeOp>(op))
-    return map.expand(expand.getReassociationIndices(),
-                      expand.getResultType().getShape(), whyNot);
-  if (auto loops = dyn_cast<LinalgOp>(op)) {
+  } else if (auto expand = dyn_cast<tensor::ExpandShapeOp>(op)) {
+    if (!map.expand(expand.getReassociationIndices(), shape, whyNot))
+      return false;
+  } else if (auto loops = dyn_cast<LinalgOp>(op)) {
     map.transpose(getPermutation(loops, getMappedOperand(loops)));
-    return true;
+  } else {
+    map.repeat();
   }
-  map.repeat();
+  // Types may contradict each other where extents of one in between are left
+  // open. Such code fails when it runs.
+  for (auto [axis, extent] : llvm::zip_equal(map.getViews().back(), shape)) {
+    int64_t known = map.getNumber(axis);
+    if (!ShapedType::isDynamic(known) && !ShapedType::isDynamic(extent) &&
+        known != extent) {
+      whyNot = "its result has other extents than its operand";
+      return false;
+    }
+  }
   return true;
 }
 
@@ -411,7 +440,7 @@ Value LinalgHeadReader::findBias(LinalgOp op, int64_t numOutputs) const {
 }
 
 /// The loop that runs along each axis of the operands of `op`; nullopt for an
-/// axis of which only the first slice is read. A loop of one step is left out
+/// axis of extent 1 along which none runs. A loop of one step is left out
 /// where it is added to another (the windows of a convolution of which there is
 /// one), or is one of all operands (a batch of one product). Nullopt when an
 /// axis is indexed in any other way.
@@ -446,8 +475,9 @@ getLoops(LinalgOp op) {
         return std::nullopt;
       // All of an axis is read.
       int64_t range = loop ? ranges[*loop] : 1;
-      if (!type || (index != expr && (ShapedType::isDynamic(range) ||
-                                      type.getDimSize(axis) != range)))
+      if (!type ||
+          ((!loop || index != expr) &&
+           (ShapedType::isDynamic(range) || type.getDimSize(axis) != range)))
         return std::nullopt;
       if (loop && llvm::is_contained(result.back(), loop))
         return std::nullopt;
@@ -475,7 +505,8 @@ LinalgHeadReader::matchDenseLayer(Operation *op) const {
   auto loops = dyn_cast<LinalgOp>(op);
   if (!loops || !loops.hasPureTensorSemantics() ||
       loops.getNumReductionLoops() == 0 || loops.getNumDpsInputs() != 2 ||
-      loops->getNumResults() != 1 || !addsProducts(loops))
+      loops->getNumResults() != 1 || !addsProducts(loops) ||
+      !isFunctionOfElements(loops))
     return std::nullopt;
   auto indices = getLoops(loops);
   if (!indices)
@@ -521,7 +552,10 @@ LinalgHeadReader::matchDenseLayer(Operation *op) const {
   if (!samples || layer.dataAxes.empty())
     return std::nullopt;
   int64_t numOutputs = 1;
+  auto dataType = cast<RankedTensorType>(layer.data->get().getType());
   auto weightType = cast<RankedTensorType>(layer.weight->get().getType());
+  if (!weightType.hasStaticShape())
+    layer.unsupported = "the type of the weight leaves extents open";
   for (auto [axis, loop] : llvm::enumerate(weight)) {
     if (!loop ||
         llvm::is_contained(layer.featureAxes, static_cast<int64_t>(axis)))
@@ -536,16 +570,22 @@ LinalgHeadReader::matchDenseLayer(Operation *op) const {
       out, [](std::optional<unsigned> loop) { return loop.has_value(); });
   if (layer.outputAxes.empty() || numLoops != 1 + layer.outputAxes.size())
     return std::nullopt;
-  Type element = getElementTypeOrSelf(layer.data->get());
+  Type element = dataType.getElementType();
   layer.sampleAxis = *samples;
-  if (llvm::any_of(ArrayRef(data).take_front(*samples),
-                   [](std::optional<unsigned> loop) { return loop; })) {
+  // Axes of extent 1 in front are written for a matrix product alone.
+  if (*samples != 0 &&
+      (!layer.isMatrixProduct() ||
+       llvm::any_of(ArrayRef(data).take_front(*samples),
+                    [](std::optional<unsigned> loop) { return loop; }))) {
     layer.sampleAxis = 0;
     layer.unsupported = "samples are not the first axis of the data";
+  } else if (dataType.getEncoding() || weightType.getEncoding()) {
+    layer.unsupported = "its tensors have encodings";
   } else if (isa<FloatType>(element) && !isDecodedFloat(element)) {
     layer.unsupported = "means in the data's element type are not computed";
   }
-  layer.bias = findBias(loops, numOutputs);
+  if (weightType.hasStaticShape())
+    layer.bias = findBias(loops, numOutputs);
   return layer;
 }
 
@@ -565,11 +605,14 @@ LinalgHeadReader::readConstant(Value value, std::string &whyNot) const {
     whyNot = "its shape is not fixed";
     return std::nullopt;
   }
-  if (auto constant = dyn_cast<arith::ConstantOp>(op))
+  auto constant = dyn_cast<arith::ConstantOp>(op);
+  if (constant &&
+      isa<DenseElementsAttr, DenseResourceElementsAttr>(constant.getValue()))
     return Constant{type, constant.getValue(), op};
   if (auto fill = dyn_cast<linalg::FillOp>(op)) {
     Attribute number;
     if (matchPattern(fill.getInputs().front(), m_Constant(&number)) &&
+        isa<FloatAttr, IntegerAttr>(number) &&
         cast<TypedAttr>(number).getType() == type.getElementType())
       return Constant{type, DenseElementsAttr::get(type, number), op};
   }

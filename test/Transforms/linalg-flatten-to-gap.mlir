@@ -210,3 +210,55 @@ func.func @window(%x: tensor<3x2x2x2xf32>, %b: tensor<3x1x1x1xf32>) -> tensor<3x
       ins(%x, %w : tensor<3x2x2x2xf32>, tensor<1x2x2x2xf32>) outs(%b : tensor<3x1x1x1xf32>) -> tensor<3x1x1x1xf32>
   return %y : tensor<3x1x1x1xf32>
 }
+
+// -----
+
+// Where the rank is lost between two casts, the map begins behind them, with what the
+// second says.
+
+// CHECK-LABEL: func.func @unranked
+// CHECK:         %[[R:.*]] = tensor.cast %{{.*}} : tensor<*xf32> to tensor<2x2x2x1xf32>
+// CHECK:         linalg.generic {{.*}} ins(%[[R]] : tensor<2x2x2x1xf32>)
+// CHECK:         linalg.matmul {{.*}}tensor<2x1xf32>
+func.func @unranked(%x: tensor<2x2x2xf32>, %b: tensor<2x1xf32>) -> tensor<2x1xf32> {
+  %w = arith.constant dense<1.0> : tensor<4x1xf32>
+  %u = tensor.cast %x : tensor<2x2x2xf32> to tensor<*xf32>
+  %r = tensor.cast %u : tensor<*xf32> to tensor<2x2x2x1xf32>
+  %f = tensor.collapse_shape %r [[0], [1, 2, 3]] : tensor<2x2x2x1xf32> into tensor<2x4xf32>
+  %y = linalg.matmul ins(%f, %w : tensor<2x4xf32>, tensor<4x1xf32>) outs(%b : tensor<2x1xf32>) -> tensor<2x1xf32>
+  return %y : tensor<2x1xf32>
+}
+
+// -----
+
+// linalg.map; a value from outside, which is the same for all elements; and a layer
+// in a loop, whose map is an argument of a block.
+
+// CHECK-LABEL: func.func @captured
+// CHECK:       ^bb1(%[[X:.*]]: tensor<3x2x2x2xf32>):
+// CHECK:         scf.for
+// CHECK:           %[[S:.*]] = arith.sitofp
+// CHECK:           %[[R:.*]] = linalg.generic {{.*}} ins(%[[X]] : tensor<3x2x2x2xf32>)
+// CHECK:             arith.mulf %{{.*}}, %[[S]]
+// CHECK:           linalg.generic {{.*}} ins(%[[R]] : tensor<3x2x2x2xf32>)
+// CHECK:           linalg.matmul {{.*}}tensor<2x1xf32>
+func.func @captured(%x: tensor<3x2x2x2xf32>, %b: tensor<3x1xf32>, %end: index) -> tensor<3x1xf32> {
+  cf.br ^next(%x : tensor<3x2x2x2xf32>)
+^next(%map: tensor<3x2x2x2xf32>):
+  %w = arith.constant dense<[[1.0], [1.0], [1.0], [1.0], [2.0], [2.0], [2.0], [2.0]]> : tensor<8x1xf32>
+  %f = tensor.collapse_shape %map [[0], [1, 2, 3]] : tensor<3x2x2x2xf32> into tensor<3x8xf32>
+  %e = tensor.empty() : tensor<3x8xf32>
+  %0 = arith.constant 0 : index
+  %1 = arith.constant 1 : index
+  %y = scf.for %i = %0 to %end step %1 iter_args(%sum = %b) -> tensor<3x1xf32> {
+    %n = arith.index_cast %i : index to i32
+    %s = arith.sitofp %n : i32 to f32
+    %r = linalg.map ins(%f : tensor<3x8xf32>) outs(%e : tensor<3x8xf32>) (%in: f32, %out: f32) {
+      %m = arith.mulf %in, %s : f32
+      linalg.yield %m : f32
+    }
+    %z = linalg.matmul ins(%r, %w : tensor<3x8xf32>, tensor<8x1xf32>) outs(%sum : tensor<3x1xf32>) -> tensor<3x1xf32>
+    scf.yield %z : tensor<3x1xf32>
+  }
+  return %y : tensor<3x1xf32>
+}
