@@ -70,7 +70,7 @@ static linalg::GenericOp getEpilogue(Value product) {
       user.getNumReductionLoops() != 0 ||
       user.getDpsInitOperand(0)->get() == product ||
       !user.getBody()->getArguments().back().use_empty() ||
-      !isElementwiseBody(*user.getBody()))
+      !isElementwiseBody(*user.getBody()) || !isOfWholeBytes(user))
     return nullptr;
   AffineExpr column = getAffineDimExpr(1, user.getContext());
   for (OpOperand &operand : user->getOpOperands()) {

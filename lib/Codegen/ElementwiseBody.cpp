@@ -16,6 +16,13 @@ bool headopt::isScheduledElement(Type type) {
 
 bool headopt::isScheduledSum(Type type) { return type.isF32() || type.isF64(); }
 
+bool headopt::isOfWholeBytes(linalg::LinalgOp op) {
+  return llvm::all_of(op->getOperandTypes(), [](Type type) {
+    Type element = getElementTypeOrSelf(type);
+    return element.isIntOrFloat() && element.getIntOrFloatBitWidth() % 8 == 0;
+  });
+}
+
 bool headopt::isElementwiseBody(Block &body) {
   return llvm::all_of(body.without_terminator(), [](Operation &op) {
     return op.getNumResults() == 1 && op.getNumRegions() == 0 &&

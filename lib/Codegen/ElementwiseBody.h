@@ -10,6 +10,7 @@
 #ifndef HEADOPT_LIB_CODEGEN_ELEMENTWISEBODY_H
 #define HEADOPT_LIB_CODEGEN_ELEMENTWISEBODY_H
 
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/IRMapping.h"
 
@@ -21,6 +22,11 @@ bool isScheduledElement(mlir::Type type);
 
 /// Whether schedules add up numbers of this type: f32, f64.
 bool isScheduledSum(mlir::Type type);
+
+/// Whether all tensors that `op` reads and writes have elements of whole bytes.
+/// A boolean takes a byte in memory, and so does a vector of eight of them:
+/// they are not read and written as vectors.
+bool isOfWholeBytes(mlir::linalg::LinalgOp op);
 
 /// True when every operation of `body` but its terminator treats elements one
 /// by one, so that cloneOnVectors can repeat it.

@@ -54,7 +54,7 @@ static linalg::GenericOp getEpilogue(linalg::GenericOp sum) {
       user.getNumReductionLoops() != 0 ||
       user.getDpsInputOperand(0)->get() != sum.getResult(0) ||
       !user.getBody()->getArgument(1).use_empty() ||
-      !isElementwiseBody(*user.getBody()))
+      !isElementwiseBody(*user.getBody()) || !isOfWholeBytes(user))
     return nullptr;
   for (AffineMap map : user.getIndexingMapsArray())
     if (!map.isIdentity())

@@ -130,6 +130,13 @@ struct MapDenseToGPU final : headopt::impl::MapDenseToGPUBase<MapDenseToGPU> {
     for (linalg::LinalgOp op : ops) {
       StringRef whyNot = "it is of float64";
       FailureOr<DenseProduct> dense = matchDenseProduct(op, whyNot);
+      // What is done to the sums is a kernel of its own where its operands are
+      // none of this one's.
+      if (succeeded(dense) && dense->epilogue &&
+          !llvm::all_of(dense->epilogue->getOperandTypes(), [](Type type) {
+            return isKernelElement(getElementTypeOrSelf(type));
+          }))
+        dense->epilogue = nullptr;
       if (succeeded(dense) && !dense->getWeightData()) {
         whyNot = "the constant's data is not there";
         dense = failure();

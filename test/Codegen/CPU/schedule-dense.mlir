@@ -169,3 +169,24 @@ func.func @f64(%x: tensor<2x2xf64>, %init: tensor<2x3xf64>) -> tensor<2x3xf64> {
   %y = linalg.matmul ins(%x, %w : tensor<2x2xf64>, tensor<2x3xf64>) outs(%fill : tensor<2x3xf64>) -> tensor<2x3xf64>
   return %y : tensor<2x3xf64>
 }
+
+// -----
+
+// What reads booleans is no part of the schedule: a vector of eight takes one byte.
+// CHECK-LABEL: func.func @mask(
+// CHECK:         vector.
+// CHECK:         linalg.generic
+// CHECK-SAME:      tensor<3xi1>
+func.func @mask(%x: tensor<2x2xf32>, %init: tensor<2x3xf32>) -> tensor<2x3xf32> {
+  %w = arith.constant dense<[[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]> : tensor<2x3xf32>
+  %mask = arith.constant dense<[true, false, true]> : tensor<3xi1>
+  %zero = arith.constant 0.0 : f32
+  %fill = linalg.fill ins(%zero : f32) outs(%init : tensor<2x3xf32>) -> tensor<2x3xf32>
+  %y = linalg.matmul ins(%x, %w : tensor<2x2xf32>, tensor<2x3xf32>) outs(%fill : tensor<2x3xf32>) -> tensor<2x3xf32>
+  %z = linalg.generic {indexing_maps = [affine_map<(m, n) -> (n)>, affine_map<(m, n) -> (m, n)>, affine_map<(m, n) -> (m, n)>], iterator_types = ["parallel", "parallel"]} ins(%mask, %y : tensor<3xi1>, tensor<2x3xf32>) outs(%init : tensor<2x3xf32>) {
+  ^bb0(%c: i1, %v: f32, %o: f32):
+    %s = arith.select %c, %v, %zero : f32
+    linalg.yield %s : f32
+  } -> tensor<2x3xf32>
+  return %z : tensor<2x3xf32>
+}
