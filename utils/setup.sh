@@ -37,10 +37,12 @@ REQUIREMENTS_IREE="$ROOT/utils/requirements-iree.txt"
 ONNX_SOURCE="$ROOT/utils/onnx-source.txt"
 
 # Shared Protobuf, because libHeadOpt.so and a Python process that loads it must
-# not each carry their own; position independent, because the static ONNX
-# libraries go into libHeadOpt.so.
+# not each carry their own; a namespace of our own, because a shared Protobuf takes
+# each message once, and another library may bring onnx.ModelProto; position
+# independent, because the static ONNX libraries go into libHeadOpt.so.
 ONNX_OPTIONS=(
   -DCMAKE_BUILD_TYPE=Release
+  -DONNX_NAMESPACE=headopt_onnx
   -DONNX_USE_PROTOBUF_SHARED_LIBS=ON
   -DCMAKE_POSITION_INDEPENDENT_CODE=ON
 )

@@ -7,8 +7,8 @@
 #ifndef HEADOPT_LIB_TARGET_ONNX_ATTRIBUTES_H
 #define HEADOPT_LIB_TARGET_ONNX_ATTRIBUTES_H
 
+#include "ONNXLibrary.h"
 #include "mlir/IR/BuiltinAttributes.h"
-#include "onnx/onnx_pb.h"
 #include <vector>
 
 namespace headopt::onnx {

@@ -10,8 +10,8 @@
 #ifndef HEADOPT_LIB_TARGET_ONNX_MODELTEXT_H
 #define HEADOPT_LIB_TARGET_ONNX_MODELTEXT_H
 
+#include "ONNXLibrary.h"
 #include "mlir/Support/LLVM.h"
-#include "onnx/onnx_pb.h"
 #include <string>
 
 namespace headopt::onnx {

@@ -7,8 +7,8 @@
 #ifndef HEADOPT_LIB_TARGET_ONNX_NODES_H
 #define HEADOPT_LIB_TARGET_ONNX_NODES_H
 
+#include "ONNXLibrary.h"
 #include "mlir/IR/Operation.h"
-#include "onnx/onnx_pb.h"
 
 namespace headopt::onnx {
 

@@ -56,6 +56,11 @@ std::string headopt::onnx::toText(const Message &message) {
   return (kBase64 + llvm::encodeBase64(bytes)).str();
 }
 
+/// What ONNX calls `message`, whatever namespace the library was built in.
+static std::string getName(const Message &message) {
+  return "onnx." + std::string(message.GetDescriptor()->name());
+}
+
 void headopt::onnx::mergeText(llvm::StringRef text, Message &message) {
   if (text.consume_front(kBase64)) {
     std::vector<char> bytes;
@@ -66,14 +71,14 @@ void headopt::onnx::mergeText(llvm::StringRef text, Message &message) {
     std::unique_ptr<Message> part(message.New());
     if (!part->ParseFromArray(bytes.data(), bytes.size()))
       throw std::runtime_error("an attribute holds a broken " +
-                               message.GetTypeName());
+                               getName(message));
     message.MergeFrom(*part);
     return;
   }
   std::unique_ptr<Message> part(message.New());
   if (!QuietParser().parse(text.str(), *part))
     throw std::runtime_error("an attribute does not hold the text of a " +
-                             message.GetTypeName());
+                             getName(message));
   message.MergeFrom(*part);
 }
 
@@ -120,8 +125,8 @@ void headopt::onnx::mergeRest(mlir::StringAttr rest, Message &message) {
   part->GetReflection()->ListFields(*part, &fields);
   for (const FieldDescriptor *field : fields)
     if (isModelled(field))
-      throw std::runtime_error("'rest' of a " + message.GetTypeName() +
-                               " sets '" + std::string(field->name()) +
+      throw std::runtime_error("'rest' of a " + getName(message) + " sets '" +
+                               std::string(field->name()) +
                                "', which the IR has a place of its own for");
   message.MergeFrom(*part);
 }

@@ -9,8 +9,8 @@
 #ifndef HEADOPT_LIB_TARGET_ONNX_PROTOTEXT_H
 #define HEADOPT_LIB_TARGET_ONNX_PROTOTEXT_H
 
+#include "ONNXLibrary.h"
 #include "mlir/IR/BuiltinAttributes.h"
-#include "onnx/onnx_pb.h"
 #include "llvm/ADT/STLFunctionalExtras.h"
 #include <google/protobuf/message.h>
 

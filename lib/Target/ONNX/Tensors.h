@@ -7,9 +7,9 @@
 #ifndef HEADOPT_LIB_TARGET_ONNX_TENSORS_H
 #define HEADOPT_LIB_TARGET_ONNX_TENSORS_H
 
+#include "ONNXLibrary.h"
 #include "mlir/IR/BuiltinAttributes.h"
 #include "mlir/IR/BuiltinTypes.h"
-#include "onnx/onnx_pb.h"
 #include <string>
 #include <vector>
 

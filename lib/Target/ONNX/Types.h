@@ -7,9 +7,9 @@
 #ifndef HEADOPT_LIB_TARGET_ONNX_TYPES_H
 #define HEADOPT_LIB_TARGET_ONNX_TYPES_H
 
+#include "ONNXLibrary.h"
 #include "mlir/IR/BuiltinAttributes.h"
 #include "mlir/IR/Types.h"
-#include "onnx/onnx_pb.h"
 
 namespace headopt::onnx {
 

@@ -10,6 +10,7 @@ import re
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import onnx
@@ -244,6 +245,29 @@ def test_onnx_of_this_process_is_not_disturbed(library, example):
         )
         with pytest.raises(onnx.checker.ValidationError):
             onnx.checker.check_model(onnx.ModelProto())
+
+
+def test_another_library_on_the_same_protobuf(installed, tmp_path):
+    """Protobuf ends a process in which two libraries bring the same message."""
+    proto = (Path(onnx.__file__).parent / "onnx-ml.proto").read_text("utf-8")
+    # With descriptions, as C++ has them; the package leaves them out.
+    proto = proto.replace("option optimize_for = LITE_RUNTIME;", "")
+    (tmp_path / "onnx").mkdir()
+    (tmp_path / "onnx" / "onnx-ml.proto").write_text(proto, "utf-8")
+    for command in (
+        ["protoc", "--cpp_out=.", "onnx/onnx-ml.proto"],
+        ["c++", "-O0", "-fPIC", "-shared", "-I.", "onnx/onnx-ml.pb.cc", "-lprotobuf",
+         "-o", "libother.so"],
+    ):  # fmt: skip
+        subprocess.run(command, check=True, cwd=tmp_path)
+    for first, second in ((tmp_path / "libother.so", installed.library),
+                          (installed.library, tmp_path / "libother.so")):  # fmt: skip
+        script = f"import ctypes\nfor p in {[str(first), str(second)]}: ctypes.CDLL(p)"
+        done = subprocess.run(
+            [sys.executable, "-c", script], capture_output=True, text=True,
+            env=installed.environment(),
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
 
 
 def test_threads(library, example):

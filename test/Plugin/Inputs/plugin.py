@@ -105,7 +105,7 @@ def symbols(plugin, nm, *libraries):
     theirs = set().union(*map(defined, libraries))
     assert len(theirs) > 100000, "those are not MLIR and LLVM"
     assert not strong & theirs, sorted(strong & theirs)[:5]
-    inner = {n for n in ours if re.search(r"N4onnx|6google8protobuf|descriptor_table", n)}
+    inner = {n for n in ours if re.search(r"N4onnx|12headopt_onnx|6google8protobuf|descriptor_table", n)}
     assert not inner, f"of ONNX or protobuf: {sorted(inner)[:5]}"
     for name in ("mlirGetDialectPluginInfo", "mlirGetPassPluginInfo",
                  "headoptModelOptimize"):  # fmt: skip
