@@ -154,8 +154,28 @@ void PrepareKernels::replaceUses(Value argument, MemRefType from,
   }
 }
 
+/// Fails where the kernel asks for the length of an argument, which it is about
+/// to lose.
+static LogicalResult checkLengths(gpu::GPUFuncOp func) {
+  WalkResult result = func.walk([](memref::DimOp dim) {
+    Value buffer = dim.getSource();
+    while (isa_and_nonnull<memref::CastOp, memref::MemorySpaceCastOp>(
+        buffer.getDefiningOp()))
+      buffer = buffer.getDefiningOp()->getOperand(0);
+    auto type = dyn_cast<MemRefType>(buffer.getType());
+    if (!isa<BlockArgument>(buffer) || (type && type.hasStaticShape()))
+      return WalkResult::advance();
+    dim.emitOpError("asks for the length of an argument; kernels get addresses "
+                    "alone, so give the length as an argument of its own");
+    return WalkResult::interrupt();
+  });
+  return failure(result.wasInterrupted());
+}
+
 /// Gives the buffers among the kernel's arguments a length and a place.
 LogicalResult PrepareKernels::placeArguments(gpu::GPUFuncOp func) {
+  if (failed(checkLengths(func)))
+    return failure();
   auto global =
       gpu::AddressSpaceAttr::get(func.getContext(), gpu::AddressSpace::Global);
   auto builder = OpBuilder::atBlockBegin(&func.getBody().front());

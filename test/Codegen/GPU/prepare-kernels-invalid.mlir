@@ -45,3 +45,16 @@ gpu.module @kernels {
     gpu.return %y : f32
   }
 }
+
+// -----
+
+gpu.module @kernels {
+  gpu.func @length(%x: memref<?xf32>, %y: memref<?xindex>) kernel {
+    %c0 = arith.constant 0 : index
+    %cast = memref.cast %x : memref<?xf32> to memref<?xf32, strided<[1], offset: ?>>
+    // expected-error @+1 {{'memref.dim' op asks for the length of an argument; kernels get addresses alone, so give the length as an argument of its own}}
+    %n = memref.dim %cast, %c0 : memref<?xf32, strided<[1], offset: ?>>
+    memref.store %n, %y[%c0] : memref<?xindex>
+    gpu.return
+  }
+}
