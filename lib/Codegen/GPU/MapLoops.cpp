@@ -154,7 +154,10 @@ SmallVector<Value> LoopMapper::map() {
         b.allocate(type.getElementType(), b.getCount(output.extents));
     outputs.push_back(output);
     outputMaps.push_back(op.getMatchingIndexingMap(&init));
-    bool isRead = !op.getMatchingBlockArgument(&init).use_empty();
+    // Loops of no step leave what was there.
+    bool isRead =
+        !op.getMatchingBlockArgument(&init).use_empty() ||
+        (!reduction.empty() && !init.get().getDefiningOp<tensor::EmptyOp>());
     auto fill = init.get().getDefiningOp<linalg::FillOp>();
     inits.push_back(isRead && !fill ? getView(init.get()) : View());
   }
@@ -187,6 +190,11 @@ SmallVector<Value> LoopMapper::map() {
           sums.push_back(b.read(init.buffer, places.back())[0]);
         else if (auto fill = operand.getDefiningOp<linalg::FillOp>())
           sums.push_back(fill.value());
+        else if (!reduction.empty())
+          // Loops carry something, if only for the first step.
+          sums.push_back(arith::ConstantOp::create(
+              b, cast<TypedAttr>(
+                     b.getZeroAttr(getElementTypeOrSelf(operand.getType())))));
         else
           sums.push_back(Value());
       }

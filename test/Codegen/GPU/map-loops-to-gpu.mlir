@@ -81,3 +81,19 @@ func.func @reads_by_itself(%x: tensor<3x4xf32>) -> tensor<4x3xf32> {
   } -> tensor<4x3xf32>
   return %y : tensor<4x3xf32>
 }
+
+// The last number of each row: the accumulator is not read, but carried.
+// CHECK-LABEL: func.func @last(
+// CHECK:         gpu.launch
+// CHECK:           %[[ZERO:.*]] = arith.constant 0.000000e+00 : f32
+// CHECK:           scf.for {{.*}} iter_args(%{{.*}} = %[[ZERO]]) -> (f32)
+func.func @last(%x: tensor<?x5xf32>, %init: tensor<?xf32>) -> tensor<?xf32> {
+  %c0 = arith.constant 0 : index
+  %d = tensor.dim %x, %c0 : tensor<?x5xf32>
+  %e = tensor.empty(%d) : tensor<?xf32>
+  %r = linalg.generic {indexing_maps = [#nc, #n], iterator_types = ["parallel", "reduction"]} ins(%x : tensor<?x5xf32>) outs(%e : tensor<?xf32>) {
+  ^bb0(%a: f32, %b: f32):
+    linalg.yield %a : f32
+  } -> tensor<?xf32>
+  return %r : tensor<?xf32>
+}
