@@ -87,6 +87,7 @@ private:
     return arith::ConstantIntOp::create(b, value, 64);
   }
   Value getBytes(Value count, Type element);
+  Value isTooLarge(ValueRange extents);
 
   ImplicitLocOpBuilder b;
   func::FuncOp head;
@@ -446,7 +447,10 @@ LogicalResult Lowering::lowerSize(Operation &op, Value &scratch) {
   bool isNumber = llvm::all_of(op.getResultTypes(), [](Type type) {
     return type.isIntOrIndexOrFloat();
   });
-  if (isNumber && isPure(&op) && op.getNumRegions() == 0) {
+  bool isKnown = llvm::all_of(op.getOperands(), [&](Value operand) {
+    return operand.getType().isIntOrIndexOrFloat() && map.contains(operand);
+  });
+  if (isNumber && isKnown && isPure(&op) && op.getNumRegions() == 0) {
     b.clone(op, map);
     return success();
   }
@@ -537,6 +541,33 @@ LogicalResult Lowering::lowerBody(Block &body) {
 // The functions
 //===----------------------------------------------------------------------===//
 
+/// Whether map or result, with `extents` for those that only a call knows,
+/// have more bytes than any device can address. What is computed on the way
+/// is not 2^16 times as large, so that no number of bytes exceeds 64 bits.
+Value Lowering::isTooLarge(ValueRange extents) {
+  static constexpr int64_t kAddressable = int64_t(1) << 47;
+  int64_t known = 1;
+  for (RankedTensorType type : {inputType, outputType}) {
+    int64_t bytes = llvm::divideCeil(type.getElementTypeBitWidth(), 8);
+    for (int64_t extent : type.getShape().drop_front())
+      if (!ShapedType::isDynamic(extent))
+        bytes *= extent;
+    known = std::max(known, bytes);
+  }
+  Value bytes = number(known);
+  Value tooLarge;
+  for (Value extent : extents) {
+    auto product = arith::MulUIExtendedOp::create(b, bytes, extent);
+    bytes = product.getLow();
+    Value exceeds = arith::CmpIOp::create(b, arith::CmpIPredicate::ne,
+                                          product.getHigh(), number(0));
+    tooLarge = tooLarge ? arith::OrIOp::create(b, tooLarge, exceeds) : exceeds;
+  }
+  Value isFar = arith::CmpIOp::create(b, arith::CmpIPredicate::uge, bytes,
+                                      number(kAddressable));
+  return arith::OrIOp::create(b, tooLarge, isFar);
+}
+
 /// int32_t NAME(const void *features, int64_t batch, [int64_t extent...,]
 ///              void *output, [void *stream])
 /// up to the check of its arguments; the builder is left where they are good.
@@ -568,6 +599,8 @@ func::FuncOp Lowering::createEntry(StringRef name, bool withStream) {
   for (unsigned i = 2; i != last; ++i)
     isBad = arith::OrIOp::create(
         b, isBad, compare(arith::CmpIPredicate::slt, entry.getArgument(i), 1));
+  isBad = arith::OrIOp::create(
+      b, isBad, isTooLarge(entry.getArguments().slice(1, last - 1)));
   Value lacksMemory = arith::OrIOp::create(b, isNull(entry.getArgument(0)),
                                            isNull(entry.getArgument(last)));
   isBad = arith::OrIOp::create(

@@ -89,3 +89,23 @@ func.func @head(%x: tensor<2x3xf32>) -> tensor<2x3xf32> {
   %z = tensor.expand_shape %y [[0, 1]] output_shape [2, 3] : tensor<6xf32> into tensor<2x3xf32>
   return %z : tensor<2x3xf32>
 }
+
+// -----
+
+// A number that is read from memory is not known before the first kernel runs.
+module attributes {gpu.container_module} {
+gpu.binary @kernels [#gpu.object<#nvvm.target, assembly = "PTX">]
+func.func @head(%x: tensor<?xf32>) -> tensor<?xf32> {
+  %c1 = arith.constant 1 : index
+  %c0 = arith.constant 0 : index
+  %n = tensor.dim %x, %c0 : tensor<?xf32>
+  %from = bufferization.to_buffer %x read_only : tensor<?xf32> to memref<?xf32>
+  %to = memref.alloc(%n) : memref<?xf32>
+  // expected-error @+1 {{cannot run on a GPU: 'memref.dim'}}
+  %m = memref.dim %to, %c0 : memref<?xf32>
+  gpu.launch_func @kernels::@k blocks in (%m, %c1, %c1) threads in (%c1, %c1, %c1)
+      args(%from : memref<?xf32>, %to : memref<?xf32>)
+  %y = bufferization.to_tensor %to restrict : memref<?xf32> to tensor<?xf32>
+  return %y : tensor<?xf32>
+}
+}

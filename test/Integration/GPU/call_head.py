@@ -6,7 +6,8 @@ stands in for a real one ends the process when a kernel does what it must not.
     call_head.py LIBRARY FUNCTION CASES.npz RESULTS.npz
 
 CASES has arrays named features0, output0 (shape and type of the result),
-features1 ... ; the dynamic extents of case i are the numbers of extents<i>.
+features1 ... ; the batch of case i is batch<i>, its dynamic extents are the numbers of
+extents<i>.
 RESULTS gets output<i> and code<i>, and error<i>, the text of the error function.
 """
 
@@ -33,7 +34,7 @@ def main():
             extents = given[f"extents{i}"].tolist()
             code = function(
                 ctypes.c_void_p(features.ctypes.data),
-                *(ctypes.c_int64(n) for n in (len(features), *extents)),
+                *(ctypes.c_int64(n) for n in (given[f"batch{i}"], *extents)),
                 ctypes.c_void_p(output.ctypes.data),
             )
             found[f"output{i}"], found[f"code{i}"] = output, code

@@ -34,6 +34,8 @@ class Case:
 
     features: np.ndarray
     what: str = ""
+    #: What the head is told; None: the number of samples.
+    batch: int | None = None
 
 
 class Compiler:
@@ -66,17 +68,18 @@ def compile_model(model, output, target, *flags):
 
 def call_library(library, function, calls, folder, environment):
     """Calls a function of a head in a process of its own, once for each of
-    (features, an array like the output, dynamic extents): the process, and the file
-    with the results.
+    (features, an array like the output, dynamic extents), and the batch if it is not
+    that of the features: the process, and the file with the results.
     """
     given = {}
-    for i, (features, output, extents) in enumerate(calls):
+    for i, (features, output, extents, *batch) in enumerate(calls):
         # The bits alone: NumPy's files know no bfloat16.
         given[f"features{i}"] = np.ascontiguousarray(features).view(
             np.dtype(f"u{features.dtype.itemsize}")
         )
         given[f"output{i}"] = output.view(np.dtype(f"u{output.dtype.itemsize}"))
         given[f"extents{i}"] = np.array(extents, np.int64)
+        given[f"batch{i}"] = np.array(*batch or (len(features),), np.int64)
     source, target = folder / "cases.npz", folder / "results.npz"
     np.savez(source, **given)
     target.unlink(missing_ok=True)
@@ -139,7 +142,8 @@ class DeviceHead:
             features = case.features
             output = np.zeros((len(features), self.head.outputs), f"u{size}")
             extents = [features.shape[axis] for axis in self.head.dynamic]
-            calls.append((features, output, extents))
+            batch = len(features) if case.batch is None else case.batch
+            calls.append((features, output, extents, batch))
         return call_library(
             self.library,
             self.function,

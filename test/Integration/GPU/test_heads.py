@@ -191,6 +191,21 @@ def test_bad_arguments(compiled, target):
         assert (found["output0"] == 0xFFFFFFFF).all(), "nothing is written"
 
 
+@pytest.mark.parametrize("target", (CUDA, GFX9, "vulkan:8"))
+def test_batches_that_no_memory_holds(compiled, target):
+    """Their numbers of bytes do not fit 64 bits, or are those of a small batch."""
+    head = Head((4, 7), layers=())
+    function = compiled(head, target)
+    features = np.zeros((2, 4, 7), np.float32)
+    batches = [2**62, 2**62 + 1, 2**60, 2**50, -1, -(2**62) + 1]
+    done, results = function.start([Case(features, batch=n) for n in batches])
+    assert done.returncode == 0, done.stderr
+    with np.load(results) as found:
+        for i in range(len(batches)):
+            assert found[f"code{i}"] == 1 and "batch" in str(found[f"error{i}"])
+            assert (found[f"output{i}"] == 0xFFFFFFFF).all(), "nothing is written"
+
+
 def run_tool(*arguments, **environment):
     return subprocess.run(
         [headopt.TOOL, *arguments],
