@@ -192,6 +192,12 @@ LogicalResult headopt::attachSignature(ModuleOp module) {
                "bfloat16, float or double; their types are ")
            << functions[0].getArgumentTypes().front() << " and "
            << functions[0].getResultTypes().front();
+  // Before passes make nothing of nothing.
+  for (Type type : {functions[0].getArgumentTypes().front(),
+                    functions[0].getResultTypes().front()})
+    if (llvm::is_contained(cast<RankedTensorType>(type).getShape(), 0))
+      return functions[0].emitError(
+          llvm::toString(HeadSignature::fromAttribute(signature).takeError()));
   functions[0]->setAttr(kSignatureAttr, signature);
   return success();
 }

@@ -119,6 +119,19 @@ static LogicalResult checkType(Value value, Operation *op) {
                   "knows";
 }
 
+/// What goes into and out of functions must have elements: code for none would
+/// have nothing to read, and a mean of none no value.
+static LogicalResult checkExtents(Value value, func::FuncOp func) {
+  auto type = dyn_cast<RankedTensorType>(value.getType());
+  if (!type || !llvm::is_contained(type.getShape(), 0))
+    return success();
+  const auto *zero = llvm::find(type.getShape(), 0);
+  return func.emitError() << "axis " << zero - type.getShape().begin() << " of "
+                          << describe(value) << ", " << type
+                          << ", has the extent 0, so there is nothing to "
+                             "compute; give the model 1 or more there";
+}
+
 LogicalResult headopt::prepareForLowering(ModuleOp module) {
   ModelFacts facts(module);
   for (auto func : llvm::make_early_inc_range(module.getOps<func::FuncOp>())) {
@@ -158,13 +171,17 @@ LogicalResult headopt::prepareForLowering(ModuleOp module) {
         FunctionType::get(func.getContext(), body.getArgumentTypes(), results));
 
     for (Value argument : body.getArguments())
-      if (failed(checkType(argument, func)))
+      if (failed(checkType(argument, func)) ||
+          failed(checkExtents(argument, func)))
         return failure();
     for (Operation &op : body) {
       for (Value result : op.getResults())
         if (!result.use_empty() && failed(checkType(result, &op)))
           return failure();
     }
+    for (Value result : body.getTerminator()->getOperands())
+      if (failed(checkExtents(result, func)))
+        return failure();
   }
   return success();
 }

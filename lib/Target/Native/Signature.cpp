@@ -95,17 +95,25 @@ llvm::Expected<HeadSignature> HeadSignature::fromAttribute(Attribute attr) {
     signature.outputElement = *element;
   }
 
+  auto noElements = [&](StringRef entry) {
+    return error("has an extent of 0 in '" + entry +
+                 "', so there is nothing to compute; give the head 1 or more "
+                 "there");
+  };
   std::optional<SmallVector<int64_t>> features =
       getExtents(dict.get("features"));
+  if (features && llvm::is_contained(*features, 0))
+    return noElements("features");
   if (!features || features->empty() ||
       llvm::any_of(*features, [](int64_t e) { return e < 1 && e != kDynamic; }))
     return error("has no 'features', a list of extents, -1 where dynamic");
   signature.features = std::move(*features);
 
   std::optional<SmallVector<int64_t>> output = getExtents(dict.get("output"));
+  if (output && llvm::is_contained(*output, 0))
+    return noElements("output");
   int64_t rank = signature.features.size();
-  if (!output ||
-      llvm::any_of(*output, [&](int64_t e) { return e == 0 || e < -rank; }))
+  if (!output || llvm::any_of(*output, [&](int64_t e) { return e < -rank; }))
     return error("has no 'output', a list of extents, -1 - k for extent k of "
                  "the features");
   signature.output = std::move(*output);

@@ -118,6 +118,23 @@ func.func @unknown_rank(%x: tensor<*xf32> {onnx.name = "x"}) -> tensor<*xf32> {
 
 // -----
 
+// expected-error@+1 {{axis 1 of 'x', 'tensor<?x0x7xf32>', has the extent 0, so there is nothing to compute; give the model 1 or more there}}
+func.func @no_positions(%x: tensor<?x0x7xf32> {onnx.name = "x"}) -> tensor<?x0x7xf32> {
+  %y = onnx.Relu(%x) {outs = ["y"]} : (tensor<?x0x7xf32>) -> tensor<?x0x7xf32>
+  return %y : tensor<?x0x7xf32>
+}
+
+// -----
+
+// expected-error@+1 {{axis 1 of 'y', 'tensor<?x0xf32>', has the extent 0}}
+func.func @no_outputs(%x: tensor<?x2xf32>) -> tensor<?x0xf32> {
+  %w = onnx.initializer "w" dense<> : tensor<2x0xf32> -> tensor<2x0xf32>
+  %y = onnx.MatMul(%x, %w) {outs = ["y"]} : (tensor<?x2xf32>, tensor<2x0xf32>) -> tensor<?x0xf32>
+  return %y : tensor<?x0xf32>
+}
+
+// -----
+
 // expected-error@+1 {{'x' has elements of type '!onnx.string', which are not lowered}}
 func.func @strings(%x: tensor<?x!onnx.string> {onnx.name = "x"}) -> tensor<?x!onnx.string> {
   %y = onnx.Identity(%x) : (tensor<?x!onnx.string>) -> tensor<?x!onnx.string>

@@ -55,6 +55,13 @@
 // ELEMENT: {{^}}head-opt: error: {{.*}}element.mlir: headopt.signature has no 'element' f16, bf16, f32 or f64{{$}}
 // RUN: not head-opt %t/features.mlir -o %t/k.o 2>&1 | FileCheck %s --check-prefix=FEATURES
 // FEATURES: headopt.signature has no 'features', a list of extents, -1 where dynamic{{$}}
+// RUN: not head-opt %t/none-in.mlir -o %t/k.o 2>&1 | FileCheck %s --check-prefix=NONE-IN
+// NONE-IN: {{^}}head-opt: error: {{.*}}none-in.mlir: headopt.signature has an extent of 0 in 'features', so there is nothing to compute; give the head 1 or more there{{$}}
+// RUN: not head-opt %t/none-out.mlir -o %t/k.o 2>&1 | FileCheck %s --check-prefix=NONE-OUT
+// NONE-OUT: headopt.signature has an extent of 0 in 'output', so there is nothing to compute
+// RUN: not head-opt %t/linalg.mlir -o %t/k.o 2>&1 | FileCheck %s --check-prefix=NONE-LINALG
+// RUN: not head-opt %t/linalg.mlir -o %t/k.o --target=cuda:sm_80 2>&1 | FileCheck %s --check-prefix=NONE-LINALG
+// NONE-LINALG: linalg.mlir: headopt.signature has an extent of 0 in 'features', so there is nothing to compute
 // RUN: not head-opt %t/output.mlir -o %t/k.o 2>&1 | FileCheck %s --check-prefix=OUTPUT
 // OUTPUT: headopt.signature has no 'output', a list of extents, -1 - k for extent k of the features{{$}}
 // RUN: not head-opt %t/entry.mlir -o %t/k.o 2>&1 | FileCheck %s --check-prefix=ENTRY
@@ -110,6 +117,12 @@ llvm.func @head(%f: !llvm.ptr, %b: i64, %o: !llvm.ptr) attributes {headopt.signa
 llvm.func @head() attributes {headopt.signature = {element = i32, features = [-1, 2], output = [-1]}} { llvm.return }
 //--- features.mlir
 llvm.func @head() attributes {headopt.signature = {element = f32, features = [-2, 2], output = [-1]}} { llvm.return }
+//--- none-in.mlir
+llvm.func @head() attributes {headopt.signature = {element = f32, features = [-1, 0], output = [-1]}} { llvm.return }
+//--- none-out.mlir
+llvm.func @head() attributes {headopt.signature = {element = f32, features = [-1, 2], output = [-1, 0]}} { llvm.return }
+//--- linalg.mlir
+func.func @head(%x: tensor<?x0xf32>) -> tensor<?x0xf32> { return %x : tensor<?x0xf32> }
 //--- output.mlir
 llvm.func @head() attributes {headopt.signature = {element = f32, features = [-1, 2], output = [-3]}} { llvm.return }
 //--- entry.mlir
