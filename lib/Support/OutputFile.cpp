@@ -1,4 +1,4 @@
-//===- OutputFile.cpp - A file that appears whole or not at all -----------===//
+//===- OutputFile.cpp - Files that appear whole or not at all -------------===//
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
@@ -19,26 +19,28 @@ static std::error_code lastError() {
 }
 
 Error OutputFile::error(std::error_code ec) const {
-  return createStringError(ec, "cannot write '%s': %s", path.c_str(),
+  return createStringError(ec, "cannot write '%s': %s", name.c_str(),
                            ec.message().c_str());
 }
 
 Expected<OutputFile> OutputFile::create(StringRef path) {
+  std::string name = path.str(), target = name;
   if (path == "-")
-    return OutputFile("-", std::nullopt, STDOUT_FILENO);
+    return OutputFile(name, target, std::nullopt, STDOUT_FILENO);
 
-  std::string target = path.str();
+  auto fail = [&](std::error_code ec) {
+    return OutputFile(name, target, std::nullopt, -1).error(ec);
+  };
   sys::fs::file_status status;
   if (!sys::fs::status(path, status)) {
     if (status.type() == sys::fs::file_type::directory_file)
-      return OutputFile(target, std::nullopt, -1)
-          .error(std::make_error_code(std::errc::is_a_directory));
+      return fail(std::make_error_code(std::errc::is_a_directory));
     if (status.type() != sys::fs::file_type::regular_file) {
       int fd = sys::RetryAfterSignal(-1, ::open, target.c_str(),
                                      O_WRONLY | O_CLOEXEC);
       if (fd < 0)
-        return OutputFile(target, std::nullopt, -1).error(lastError());
-      return OutputFile(target, std::nullopt, fd);
+        return fail(lastError());
+      return OutputFile(name, target, std::nullopt, fd);
     }
     // Replace what a link points at, not the link.
     SmallString<256> real;
@@ -51,15 +53,15 @@ Expected<OutputFile> OutputFile::create(StringRef path) {
   sys::path::append(pattern, ".head-opt-%%%%%%%%.tmp");
   Expected<sys::fs::TempFile> temp = sys::fs::TempFile::create(pattern);
   if (!temp)
-    return OutputFile(target, std::nullopt, -1)
-        .error(errorToErrorCode(temp.takeError()));
+    return fail(errorToErrorCode(temp.takeError()));
   int fd = temp->FD;
-  return OutputFile(target, std::move(*temp), fd);
+  return OutputFile(name, target, std::move(*temp), fd);
 }
 
 OutputFile::OutputFile(OutputFile &&other) noexcept
-    : path(std::move(other.path)), temp(std::move(other.temp)), fd(other.fd),
-      size(other.size), writebackFrom(other.writebackFrom) {
+    : name(std::move(other.name)), path(std::move(other.path)),
+      temp(std::move(other.temp)), fd(other.fd), size(other.size),
+      writebackFrom(other.writebackFrom) {
   other.temp.reset();
   other.fd = -1;
 }
@@ -150,6 +152,12 @@ Error OutputFile::copyFrom(int source, uint64_t offset, uint64_t length,
 }
 
 Error OutputFile::commit() {
+  if (Error err = finish())
+    return err;
+  return publish();
+}
+
+Error OutputFile::finish() {
   if (!temp) {
     // A full device may report only here.
     int last = fd;
@@ -161,6 +169,12 @@ Error OutputFile::commit() {
   // Without this a crash of the machine could leave the name on an empty file.
   if (sys::RetryAfterSignal(-1, ::fsync, fd) != 0)
     return error(lastError());
+  return Error::success();
+}
+
+Error OutputFile::publish() {
+  if (!temp)
+    return Error::success();
   sys::fs::TempFile file = std::move(*temp);
   temp.reset();
   if (Error err = file.keep(path)) {
@@ -168,4 +182,29 @@ Error OutputFile::commit() {
     return error(ec);
   }
   return Error::success();
+}
+
+Error OutputFiles::commit() {
+  for (OutputFile &file : files)
+    if (Error err = file.finish())
+      return err;
+  std::vector<std::string> created;
+  for (OutputFile &file : files) {
+    bool isNew = file.temp && !sys::fs::exists(file.path);
+    if (Error err = file.publish()) {
+      for (const std::string &path : created)
+        (void)sys::fs::remove(path);
+      return err;
+    }
+    if (isNew)
+      created.push_back(file.path);
+  }
+  return Error::success();
+}
+
+std::optional<uint64_t> OutputFiles::getSize(StringRef path) const {
+  for (const OutputFile &file : files)
+    if (file.name == path && file.temp)
+      return file.size;
+  return std::nullopt;
 }

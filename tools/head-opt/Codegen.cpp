@@ -377,7 +377,9 @@ llvm::Error Codegen::runOnLLVM(ModuleOp module) {
   });
 }
 
-llvm::Error Codegen::run(ModuleOp module, bool constantInitializers) {
+llvm::Error Codegen::run(ModuleOp module, bool constantInitializers,
+                         OutputFiles &outputs) {
+  files = &outputs;
   // The modules' context does not live as long as this.
   llvm::scope_exit forget([&] {
     reference = nullptr;
@@ -432,7 +434,8 @@ llvm::Error Codegen::writeText(StringRef text) {
     return file.takeError();
   if (llvm::Error failed = file->write(text))
     return failed;
-  return file->commit();
+  files->add(std::move(*file));
+  return llvm::Error::success();
 }
 
 /// Copies the file `path` to `output`.
@@ -487,9 +490,10 @@ llvm::Error Codegen::writeFiles(Compile compiler) {
   }
   if (llvm::Error failed = copyTo(*file, path))
     return failed;
-  if (llvm::Error failed = file->commit())
-    return failed;
-  return headerFile ? headerFile->commit() : llvm::Error::success();
+  files->add(std::move(*file));
+  if (headerFile)
+    files->add(std::move(*headerFile));
+  return llvm::Error::success();
 }
 
 //===----------------------------------------------------------------------===//
@@ -538,7 +542,9 @@ llvm::Error Codegen::writeTensor(const Tensor &tensor) {
       failed = file->write({tensor.data->getBufferStart(),
                             tensor.getNumElements() * getSize(tensor.element)});
   }
-  return failed ? std::move(failed) : file->commit();
+  if (!failed)
+    files->add(std::move(*file));
+  return failed;
 }
 
 /// Says on standard error how far `result` of a device is from what this

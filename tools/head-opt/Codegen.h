@@ -7,6 +7,7 @@
 #ifndef HEADOPT_TOOLS_CODEGEN_H
 #define HEADOPT_TOOLS_CODEGEN_H
 
+#include "headopt/Support/OutputFile.h"
 #include "headopt/Target/GPU/DeviceTarget.h"
 #include "headopt/Target/Native/Compile.h"
 #include "headopt/Target/Native/Npy.h"
@@ -65,9 +66,11 @@ public:
   std::string getHeaderPath() const;
 
   /// Takes a module in the onnx dialect, the head as linalg on tensors, or a
-  /// module in the LLVM dialect, and changes it.
+  /// module in the LLVM dialect, and changes it. What is written is added to
+  /// `files`.
   /// `constantInitializers`: no caller overrides initializers.
-  llvm::Error run(mlir::ModuleOp module, bool constantInitializers);
+  llvm::Error run(mlir::ModuleOp module, bool constantInitializers,
+                  OutputFiles &files);
 
 private:
   Codegen(const CodegenOptions &options, CodegenKind kind,
@@ -98,6 +101,8 @@ private:
   const CodegenOptions &options;
   CodegenKind kind;
   std::string input, output;
+  /// Where run() adds what it writes.
+  OutputFiles *files = nullptr;
   /// There when kernels run the head; otherwise the triple's processor does.
   std::optional<DeviceTarget> device;
   llvm::Triple triple;

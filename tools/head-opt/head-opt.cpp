@@ -195,10 +195,12 @@ private:
   LogicalResult writeBackbone(ModuleOp module);
   LogicalResult copyInput(StringRef bytes);
   LogicalResult writeFile(StringRef path, StringRef bytes);
+  LogicalResult commitOutputs();
   int fail(ExitCode code, const llvm::Twine &message) {
     llvm::errs() << "head-opt: error: " << onOneLine(message.str()) << '\n';
     return code;
   }
+  std::optional<uint64_t> getOutputSize() const;
   std::string getOutputPath() const {
     return options.output.empty() ? "-" : options.output.getValue();
   }
@@ -215,6 +217,8 @@ private:
   std::vector<std::pair<std::string, HeadVerifier>> verifiers;
   std::string verifyError;
   bool analysed = false;
+  /// What has been written, and has no name before all is.
+  OutputFiles outputs;
   /// There when the head is to be compiled.
   std::optional<Codegen> codegen;
 };
@@ -248,6 +252,10 @@ static Kind getKindOfName(StringRef path) {
   if (ending == ".so")
     return Kind::Shared;
   return Kind::Auto;
+}
+
+static bool isONNXKind(Kind kind) {
+  return kind == Kind::ONNX || kind == Kind::ONNXText;
 }
 
 /// What there is to do about code for this kind of output.
@@ -297,8 +305,17 @@ LogicalResult Tool::writeFile(StringRef path, StringRef bytes) {
       return file.takeError();
     if (llvm::Error err = file->write(bytes))
       return err;
-    return file->commit();
+    outputs.add(std::move(*file));
+    return llvm::Error::success();
   }();
+  if (!error)
+    return success();
+  fail(BadInput, llvm::toString(std::move(error)));
+  return failure();
+}
+
+LogicalResult Tool::commitOutputs() {
+  llvm::Error error = outputs.commit();
   if (!error)
     return success();
   fail(BadInput, llvm::toString(std::move(error)));
@@ -348,10 +365,10 @@ void Tool::collectHeads(const HeadAnalysis &analysis) {
 }
 
 LogicalResult Tool::writeModule(ModuleOp module, Kind kind) {
-  if (kind == Kind::ONNX || kind == Kind::ONNXText)
-    return exportONNX(module, getOutputPath(),
-                      kind == Kind::ONNX ? ONNXFormat::Binary
-                                         : ONNXFormat::Text);
+  if (isONNXKind(kind))
+    return exportONNX(
+        module, getOutputPath(),
+        kind == Kind::ONNX ? ONNXFormat::Binary : ONNXFormat::Text, outputs);
   std::string bytes;
   llvm::raw_string_ostream os(bytes);
   if (kind == Kind::MLIRBytecode) {
@@ -376,11 +393,13 @@ LogicalResult Tool::writeBackbone(ModuleOp module) {
   return exportONNX(*backbone, options.backbone,
                     getKindOfName(options.backbone) == Kind::ONNX
                         ? ONNXFormat::Binary
-                        : ONNXFormat::Text);
+                        : ONNXFormat::Text,
+                    outputs);
 }
 
 LogicalResult Tool::compile(ModuleOp module) {
-  llvm::Error error = codegen->run(module, options.constantInitializers);
+  llvm::Error error =
+      codegen->run(module, options.constantInitializers, outputs);
   if (!error)
     return success();
   fail(BadInput, llvm::toString(std::move(error)));
@@ -433,7 +452,8 @@ LogicalResult Tool::copyInput(StringRef bytes) {
       if (llvm::Error err =
               file->copyFrom(*source, 0, bytes.size(), options.input))
         return err;
-      return file->commit();
+      outputs.add(std::move(*file));
+      return llvm::Error::success();
     }();
     (void)llvm::sys::fs::closeFile(*source);
     return result;
@@ -444,10 +464,12 @@ LogicalResult Tool::copyInput(StringRef bytes) {
   return failure();
 }
 
-/// Size of a model with the data file that was written beside it.
-static std::optional<uint64_t> getFileSize(StringRef path) {
+/// Size of the output file that is, or will be, there.
+std::optional<uint64_t> Tool::getOutputSize() const {
+  if (std::optional<uint64_t> size = outputs.getSize(options.output))
+    return size;
   uint64_t size;
-  if (path == "-" || llvm::sys::fs::file_size(path, size))
+  if (options.output == "-" || llvm::sys::fs::file_size(options.output, size))
     return std::nullopt;
   return size;
 }
@@ -531,7 +553,7 @@ int Tool::runOnONNX(std::unique_ptr<llvm::MemoryBuffer> buffer, Kind inputKind,
   if (codegen) {
     if (failed(compile(*module)))
       return BadInput;
-    report.bytesAfter = getFileSize(options.output);
+    report.bytesAfter = getOutputSize();
   } else if (outputKind != Kind::Auto) {
     auto sourceDir = (*module)->getAttrOfType<StringAttr>(onnx::kSourceDirAttr);
     bool sameFolder = true;
@@ -548,7 +570,7 @@ int Tool::runOnONNX(std::unique_ptr<llvm::MemoryBuffer> buffer, Kind inputKind,
                                 : writeModule(*module, outputKind);
     if (failed(written))
       return BadInput;
-    report.bytesAfter = getFileSize(options.output);
+    report.bytesAfter = getOutputSize();
   }
 
   if (reportFile) {
@@ -556,11 +578,12 @@ int Tool::runOnONNX(std::unique_ptr<llvm::MemoryBuffer> buffer, Kind inputKind,
     llvm::raw_string_ostream os(json);
     os << llvm::formatv("{0:2}", report.toJSON()) << '\n';
     llvm::Error error = reportFile->write(json);
-    if (!error)
-      error = reportFile->commit();
     if (error)
       return fail(BadInput, llvm::toString(std::move(error)));
+    outputs.add(std::move(*reportFile));
   }
+  if (failed(commitOutputs()))
+    return BadInput;
   if (!options.quiet && analysed)
     report.print(llvm::errs());
   if (options.requireRewrite && report.count(Verdict::Rewritable) == 0)
@@ -570,7 +593,7 @@ int Tool::runOnONNX(std::unique_ptr<llvm::MemoryBuffer> buffer, Kind inputKind,
 
 int Tool::runOnMLIR(std::unique_ptr<llvm::MemoryBuffer> buffer,
                     Kind outputKind) {
-  if (!codegen && outputKind != Kind::ONNX && outputKind != Kind::ONNXText) {
+  if (!codegen && !isONNXKind(outputKind)) {
     MlirOptMainConfig mlirConfig = config;
     if (outputKind == Kind::MLIRBytecode)
       mlirConfig.emitBytecode(true);
@@ -578,7 +601,9 @@ int Tool::runOnMLIR(std::unique_ptr<llvm::MemoryBuffer> buffer,
     llvm::raw_string_ostream os(bytes);
     if (failed(MlirOptMain(os, std::move(buffer), registry, mlirConfig)))
       return BadInput;
-    return failed(writeFile(getOutputPath(), bytes)) ? BadInput : Done;
+    return failed(writeFile(getOutputPath(), bytes)) || failed(commitOutputs())
+               ? BadInput
+               : Done;
   }
   MLIRContext context(registry);
   context.allowUnregisteredDialects(config.shouldAllowUnregisteredDialects());
@@ -587,7 +612,8 @@ int Tool::runOnMLIR(std::unique_ptr<llvm::MemoryBuffer> buffer,
   sources.AddNewSourceBuffer(std::move(buffer), llvm::SMLoc());
   OwningOpRef<ModuleOp> module = parseSourceFile<ModuleOp>(sources, &context);
   if (!module || failed(runPasses(*module, /*isONNX=*/false)) ||
-      failed(codegen ? compile(*module) : writeModule(*module, outputKind)))
+      failed(codegen ? compile(*module) : writeModule(*module, outputKind)) ||
+      failed(commitOutputs()))
     return BadInput;
   return Done;
 }
@@ -623,8 +649,7 @@ int Tool::run() {
   }
 
   if (!options.backbone.empty()) {
-    Kind kind = getKindOfName(options.backbone);
-    if (kind != Kind::ONNX && kind != Kind::ONNXText)
+    if (!isONNXKind(getKindOfName(options.backbone)))
       return fail(BadUsage, "--emit-backbone: cannot tell the kind of output "
                             "from '" +
                                 options.backbone +

@@ -663,6 +663,16 @@ static StringRef getSourceDir(ModuleOp module) {
 
 LogicalResult headopt::exportONNX(ModuleOp module, StringRef path,
                                   ONNXFormat format) {
+  OutputFiles files;
+  if (failed(exportONNX(module, path, format, files)))
+    return failure();
+  if (llvm::Error error = files.commit())
+    return emitError(module.getLoc()) << llvm::toString(std::move(error));
+  return success();
+}
+
+LogicalResult headopt::exportONNX(ModuleOp module, StringRef path,
+                                  ONNXFormat format, OutputFiles &files) {
   try {
     Exporter exporter(module);
     ModelProto model = exporter.exportModel();
@@ -692,8 +702,8 @@ LogicalResult headopt::exportONNX(ModuleOp module, StringRef path,
     writePieces(*file, pieces);
     // Data first: a model must never name a data file that is not there.
     if (dataFile)
-      check(dataFile->commit());
-    check(file->commit());
+      files.add(std::move(*dataFile));
+    files.add(std::move(*file));
     warnIfIncomplete(module, complete);
   } catch (const std::exception &e) {
     return emitError(module.getLoc()) << e.what();

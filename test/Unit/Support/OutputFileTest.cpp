@@ -1,4 +1,4 @@
-//===- OutputFileTest.cpp - A file that appears whole or not at all -------===//
+//===- OutputFileTest.cpp - Files that appear whole or not at all ---------===//
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
@@ -114,6 +114,52 @@ TEST_F(OutputFileTest, ReportsAFullDevice) {
   Error error = file->write("abc");
   EXPECT_TRUE(static_cast<bool>(error));
   consumeError(std::move(error));
+}
+
+class OutputFilesTest : public OutputFileTest {
+protected:
+  /// A file in the folder with one byte, added to `files`.
+  std::string add(StringRef name) {
+    SmallString<128> target(folder);
+    sys::path::append(target, name);
+    Expected<OutputFile> file = OutputFile::create(target);
+    EXPECT_TRUE(static_cast<bool>(file));
+    EXPECT_FALSE(static_cast<bool>(file->write("x")));
+    files.add(std::move(*file));
+    return target.str().str();
+  }
+
+  OutputFiles files;
+};
+
+TEST_F(OutputFilesTest, AppearTogether) {
+  std::string a = add("a"), b = add("b");
+  EXPECT_FALSE(sys::fs::exists(a) || sys::fs::exists(b));
+  EXPECT_EQ(files.getSize(a), 1u);
+  EXPECT_EQ(files.getSize("c"), std::nullopt);
+  EXPECT_FALSE(static_cast<bool>(files.commit()));
+  EXPECT_TRUE(sys::fs::exists(a) && sys::fs::exists(b));
+  EXPECT_EQ(countFiles(), 2u);
+}
+
+TEST_F(OutputFilesTest, LeaveNothingUncommitted) {
+  add("a");
+  files = OutputFiles();
+  EXPECT_EQ(countFiles(), 0u);
+}
+
+TEST_F(OutputFilesTest, GoAgainWhenANameIsRefused) {
+  std::string a = add("a"), b = add("b");
+  add("c");
+  // Where the second was to go there is a folder by now.
+  EXPECT_FALSE(sys::fs::create_directory(b));
+  Error error = files.commit();
+  EXPECT_TRUE(static_cast<bool>(error));
+  EXPECT_NE(toString(std::move(error)).find("cannot write '" + b + "'"),
+            std::string::npos);
+  files = OutputFiles();
+  EXPECT_FALSE(sys::fs::exists(a));
+  EXPECT_EQ(countFiles(), 1u);
 }
 
 } // namespace

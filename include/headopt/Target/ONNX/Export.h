@@ -7,6 +7,7 @@
 #ifndef HEADOPT_TARGET_ONNX_EXPORT_H
 #define HEADOPT_TARGET_ONNX_EXPORT_H
 
+#include "headopt/Support/OutputFile.h"
 #include "headopt/Target/ONNX/Import.h"
 
 namespace headopt {
@@ -22,6 +23,11 @@ namespace headopt {
 /// module.
 llvm::LogicalResult exportONNX(mlir::ModuleOp module, llvm::StringRef path,
                                ONNXFormat format);
+
+/// The same, but adds what is written to `files`, whose commit() then gives it
+/// its name.
+llvm::LogicalResult exportONNX(mlir::ModuleOp module, llvm::StringRef path,
+                               ONNXFormat format, OutputFiles &files);
 
 /// Gives `module` as the bytes of an ONNX model, as exportONNX() would write
 /// them into the folder that external data is in, which stays where it is. A
