@@ -19,7 +19,8 @@ static std::error_code lastError() {
 }
 
 Error OutputFile::error(std::error_code ec) const {
-  return createStringError(ec, "cannot write '%s': %s", name.c_str(),
+  std::string target = name == "-" ? "to standard output" : "'" + name + "'";
+  return createStringError(ec, "cannot write %s: %s", target.c_str(),
                            ec.message().c_str());
 }
 

@@ -648,6 +648,9 @@ int Tool::run() {
     codegen.emplace(std::move(*created));
   }
 
+  if (options.backbone == "-")
+    return fail(BadUsage, "--emit-backbone does not go to standard output; "
+                          "name a file that ends in .onnx or .onnxtxt");
   if (!options.backbone.empty()) {
     if (!isONNXKind(getKindOfName(options.backbone)))
       return fail(BadUsage, "--emit-backbone: cannot tell the kind of output "
