@@ -20,6 +20,8 @@ static Error error(const Twine &what) {
 }
 
 static std::string spellShape(ArrayRef<int64_t> extents) {
+  if (extents.empty())
+    return "a single number";
   std::string text;
   raw_string_ostream os(text);
   ListSeparator times("x");
@@ -92,7 +94,8 @@ Expected<Tensor> headopt::runOnHost(StringRef path, const NativeCode &code,
             (axis == 0 || features.shape[axis] > 0));
   if (!fits)
     return error("the input is " + spellShape(features.shape) +
-                 ", the head takes " + spellShape(signature.features));
+                 ", the head takes " + spellShape(signature.features) +
+                 "; save an array of that shape");
   SmallVector<int64_t> extents{features.shape.front()};
   for (unsigned axis : signature.getDynamicAxes())
     extents.push_back(features.shape[axis]);

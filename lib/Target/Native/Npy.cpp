@@ -201,24 +201,28 @@ Expected<Tensor> headopt::readNpy(StringRef bytes, Element element) {
   if (!bytes.consume_front(kMagic))
     return error("is no .npy file; write it with numpy.save");
   if (bytes.size() < 2)
-    return error("is cut short in its header");
+    return error("is cut short in its header; write it with numpy.save");
   unsigned version = static_cast<unsigned char>(bytes[0]);
   if (version < 1 || version > 3 || bytes[1] != 0)
-    return error("is of a version of .npy that is not known (1 to 3 are)");
+    return error(
+        "is of a version of .npy that is not known (1 to 3 are); write it "
+        "with numpy.save");
   bytes = bytes.drop_front(2);
   size_t lengthBytes = version == 1 ? 2 : 4;
   if (bytes.size() < lengthBytes)
-    return error("is cut short in its header");
+    return error("is cut short in its header; write it with numpy.save");
   uint64_t length = version == 1 ? support::endian::read16le(bytes.data())
                                  : support::endian::read32le(bytes.data());
   bytes = bytes.drop_front(lengthBytes);
   if (bytes.size() < length)
-    return error("is cut short in its header");
+    return error("is cut short in its header; write it with numpy.save");
 
   HeaderParser header(bytes.take_front(length));
   bytes = bytes.drop_front(length);
   if (!header.parse())
-    return error("has a header that names no type, order and shape");
+    return error(
+        "has a header that names no type, order and shape; write an array "
+        "of numbers with numpy.save");
   StringRef wanted = getDescr(element);
   StringRef descr = *header.descr;
   // '=' is the order of the machine that wrote it; this one is little-endian.
@@ -238,9 +242,12 @@ Expected<Tensor> headopt::readNpy(StringRef bytes, Element element) {
 
   std::optional<uint64_t> size = getBytes(*header.shape, getSize(element));
   if (!size || *size > bytes.size())
-    return error("is cut short: its header promises more elements than it has");
+    return error("is cut short: its header promises more elements than it has; "
+                 "write it with numpy.save");
   if (*size < bytes.size())
-    return error("has more bytes than its header says");
+    return error(
+        "has more bytes than its header says; write it with numpy.save, "
+        "one array to a file");
   Expected<Tensor> tensor = Tensor::create(element, *header.shape);
   if (!tensor)
     return tensor.takeError();

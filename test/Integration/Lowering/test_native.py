@@ -626,7 +626,11 @@ def test_run_is_the_same_each_time(tmp_path):
             np.zeros((1, 8, 1), np.float32),
             "the input is 1x8x1, the head takes ?x8",
         ),
-        (np.float32(1), "the input is , the head takes ?x8"),
+        (
+            np.float32(1),
+            "the input is a single number, the head takes ?x8; save an array of "
+            "that shape",
+        ),
         (np.zeros((2, 8)), "has elements '<f8', the head takes f32 ('<f4')"),
         (np.zeros((2, 8), np.int32), "has elements '<i4', the head takes f32"),
         (np.zeros((2, 8), ">f4"), "has elements '>f4', the head takes f32"),
@@ -668,6 +672,8 @@ def test_run_refuses_damaged_files(tmp_path):
             KERNEL, "--run", f"--input={path}", "-o", tmp_path / "y.npy"
         )
         assert line.startswith(f"{path}: {message}"), message
+        # What to do about it.
+        assert "numpy.save" in line
         assert not (tmp_path / "y.npy").exists()
 
 

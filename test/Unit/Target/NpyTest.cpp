@@ -37,6 +37,11 @@ std::string errorOf(const std::string &file, Element element = Element::F32) {
 }
 
 const std::string kTwo("\0\0\x80\x3f\0\0\0\x40", 8); // 1, 2 in f32
+const std::string kMore = "has more bytes than its header says; write it with "
+                          "numpy.save, one array to a file";
+const std::string kNone =
+    "has a header that names no type, order and shape; write an array of "
+    "numbers with numpy.save";
 
 TEST(NpyTest, readsEveryVersion) {
   for (char version : {1, 2, 3}) {
@@ -77,7 +82,7 @@ TEST(NpyTest, refusesWhatIsCutShort) {
   EXPECT_EQ(errorOf(file), "");
   for (size_t length = 0; length < file.size(); ++length)
     EXPECT_NE(errorOf(file.substr(0, length)), "") << length;
-  EXPECT_EQ(errorOf(file + "x"), "has more bytes than its header says");
+  EXPECT_EQ(errorOf(file + "x"), kMore);
 }
 
 TEST(NpyTest, refusesLies) {
@@ -85,15 +90,14 @@ TEST(NpyTest, refusesLies) {
     return errorOf(makeFile(makeDict("<f4", "False", shape), kTwo));
   };
   const std::string kCut =
-      "is cut short: its header promises more elements than it has";
+      "is cut short: its header promises more elements than it has; write it "
+      "with numpy.save";
   EXPECT_EQ(ofShape("(3,)"), kCut);
   EXPECT_EQ(ofShape("(1099511627776, 1099511627776)"), kCut);
   EXPECT_EQ(ofShape("(4611686018427387904,)"), kCut);
   EXPECT_EQ(ofShape("(9223372036854775807, 9223372036854775807, 4)"), kCut);
   // A zero makes no room for elements that are there.
-  EXPECT_EQ(ofShape("(0, 9223372036854775807)"),
-            "has more bytes than its header says");
-  const std::string kNone = "has a header that names no type, order and shape";
+  EXPECT_EQ(ofShape("(0, 9223372036854775807)"), kMore);
   for (const char *shape :
        {"(-1,)", "(2", "2", "(a,)", "(18446744073709551616,)", "(2,,)", "[2]",
         "(2,) (2,)", "(2.0,)", ""})
@@ -101,7 +105,6 @@ TEST(NpyTest, refusesLies) {
 }
 
 TEST(NpyTest, refusesOtherHeaders) {
-  const std::string kNone = "has a header that names no type, order and shape";
   for (const char *dict :
        {"", "{", "{}", "{'descr': '<f4'}", "{'descr': <f4}",
         "{'descr': '<f4', 'fortran_order': Maybe, 'shape': (2,)}",
@@ -113,7 +116,8 @@ TEST(NpyTest, refusesOtherHeaders) {
     EXPECT_EQ(errorOf(makeFile(dict, kTwo)), kNone) << dict;
   EXPECT_EQ(errorOf("PK\3\4"), "is no .npy file; write it with numpy.save");
   EXPECT_EQ(errorOf(makeFile(makeDict("<f4", "False", "(2,)"), kTwo, 4)),
-            "is of a version of .npy that is not known (1 to 3 are)");
+            "is of a version of .npy that is not known (1 to 3 are); write it "
+            "with numpy.save");
   EXPECT_EQ(errorOf(makeFile(makeDict("<f4", "True", "(1, 2)"), kTwo)),
             "is in Fortran order; write it after numpy.ascontiguousarray");
 }
