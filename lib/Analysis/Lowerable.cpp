@@ -10,6 +10,7 @@
 #include "headopt/Analysis/ConstantFolder.h"
 #include "headopt/Analysis/DenseLayer.h"
 #include "headopt/Analysis/GlobalAverage.h"
+#include "mlir/IR/TypeUtilities.h"
 #include "llvm/ADT/TypeSwitch.h"
 
 using namespace mlir;
@@ -69,21 +70,35 @@ headopt::getReshapeTarget(Operation *op, const ModelFacts &facts) {
   return target;
 }
 
-/// True when `op` normalises by what its operands say, not by statistics of its
-/// input.
-static bool hasGivenStatistics(onnx::BatchNormalizationOp op) {
+std::string headopt::checkBatchNormalization(onnx::BatchNormalizationOp op,
+                                             const ModelFacts &facts) {
   std::optional<int64_t> opset = onnx::getOpsetVersion(op);
-  if (op.getTrainingMode().value_or(0) != 0 || op.getSpatial().value_or(1) == 0)
-    return false;
-  if (!opset || *opset >= 14)
-    return true;
-  if (*opset < 7)
-    return op.getIsTest().value_or(0) != 0;
-  // Outputs tell training from inference.
-  for (unsigned i = 1; i != op->getNumResults(); ++i)
-    if (!op.getOutputName(i).empty())
-      return false;
-  return true;
+  if (op.getTrainingMode().value_or(0) != 0 ||
+      (opset && *opset < 7 && op.getIsTest().value_or(0) == 0))
+    return "is in training mode; export the model for inference";
+  // Before opset 14 outputs tell training from inference.
+  if (opset && *opset < 14)
+    for (unsigned i = 1; i != op->getNumResults(); ++i)
+      if (!op.getOutputName(i).empty())
+        return "has outputs of training; export the model for inference";
+  if (op.getSpatial().value_or(1) == 0)
+    return "normalises each position by itself (spatial is 0)";
+  RankedTensorType data = getKnownType(op.getX(), facts);
+  if (!data)
+    return "";
+  if (data.getRank() < 2 || !isDecodedFloat(data.getElementType()))
+    return "has an input without channels of floating-point numbers";
+  for (Value parameter : op->getOperands().drop_front()) {
+    RankedTensorType type = getKnownType(parameter, facts);
+    if (!type)
+      continue;
+    if (type.getRank() != 1 || !isDecodedFloat(type.getElementType()) ||
+        failed(verifyCompatibleShape(type.getShape(),
+                                     data.getShape().slice(1, 1))))
+      return "has parameters that are no lists of one floating-point number "
+             "for each channel";
+  }
+  return "";
 }
 
 bool headopt::isDenseConv(onnx::ConvOp conv, const ModelFacts &facts) {
@@ -257,9 +272,10 @@ std::string Check::run() const {
             return isInference(dropout, whyNot) ? "" : whyNot;
           })
           .Case([&](onnx::BatchNormalizationOp norm) -> std::string {
-            if (!hasGivenStatistics(norm))
-              return "may be in training mode";
-            return checkConstants(operands.drop_front(), "parameters");
+            std::string whyNot = checkBatchNormalization(norm, facts);
+            return whyNot.empty()
+                       ? checkConstants(operands.drop_front(), "parameters")
+                       : whyNot;
           })
           .Case([&](onnx::GlobalAveragePoolOp pool) -> std::string {
             const std::optional<ValueFacts::Shape> &shape =

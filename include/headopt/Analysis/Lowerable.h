@@ -40,6 +40,12 @@ getReshapeTarget(mlir::Operation *op, const ModelFacts &facts);
 /// map, and no groups.
 bool isDenseConv(onnx::ConvOp conv, const ModelFacts &facts);
 
+/// What keeps `op` from being lowered, whatever its parameters are computed
+/// from, as what follows the node's name; empty when nothing does. Parameters
+/// may have other floating-point types than the data (opset 15).
+std::string checkBatchNormalization(onnx::BatchNormalizationOp op,
+                                    const ModelFacts &facts);
+
 /// True when `pow` is of floating-point numbers, and its exponents are, as
 /// numbers of the type that it is computed in, what they are: from opset 12 on
 /// they may have another type.

@@ -182,9 +182,7 @@ Value Arithmetic::cast(Value x, Type to, bool fromUnsigned, bool toUnsigned) {
     if (isa<IntegerType>(to))
       return toUnsigned ? create<arith::FPToUIOp>(to, x)
                         : create<arith::FPToSIOp>(to, x);
-    return from.getIntOrFloatBitWidth() < to.getIntOrFloatBitWidth()
-               ? create<arith::ExtFOp>(to, x)
-               : create<arith::TruncFOp>(to, x);
+    return convertFloat(b, x, to);
   }
   if (auto type = dyn_cast<FloatType>(to)) {
     // Half types by way of f32, which holds all of their whole numbers.

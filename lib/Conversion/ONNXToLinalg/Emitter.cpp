@@ -150,6 +150,15 @@ TypedAttr Emitter::getSplat(Value value) {
                         floating.getValueAsDouble());
 }
 
+Value headopt::convertFloat(ImplicitLocOpBuilder &b, Value number, Type type) {
+  unsigned from = number.getType().getIntOrFloatBitWidth(),
+           to = type.getIntOrFloatBitWidth();
+  if (number.getType() == type)
+    return number;
+  return from < to ? arith::ExtFOp::create(b, type, number).getResult()
+                   : arith::TruncFOp::create(b, type, number).getResult();
+}
+
 static Value widen(ImplicitLocOpBuilder &b, Value number) {
   if (number.getType().isF16() || number.getType().isBF16())
     return arith::ExtFOp::create(b, b.getF32Type(), number);

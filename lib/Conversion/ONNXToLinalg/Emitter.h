@@ -29,6 +29,10 @@ struct Tensor {
 /// True for f16, bf16, f32, f64 and integers: what arith computes with.
 bool isLoweredElementType(mlir::Type type);
 
+/// The floating-point number `number` in `type`, rounded once if need be.
+mlir::Value convertFloat(mlir::ImplicitLocOpBuilder &b, mlir::Value number,
+                         mlir::Type type);
+
 /// An operand of a function per element.
 struct ElementOperand {
   ElementOperand(Tensor tensor) : tensor(std::move(tensor)) {}

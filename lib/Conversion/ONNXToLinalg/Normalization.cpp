@@ -5,6 +5,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "Emitter.h"
+#include "headopt/Analysis/Lowerable.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 
@@ -141,41 +142,33 @@ class LowerBatchNormalization : public LowerNode<onnx::BatchNormalizationOp> {
   using LowerNode::LowerNode;
   Tensor lower(onnx::BatchNormalizationOp op, Adaptor operands,
                Emitter &e) const override {
-    std::optional<int64_t> opset = onnx::getOpsetVersion(op);
-    if (op.getTrainingMode().value_or(0) != 0 ||
-        (opset && *opset < 7 && op.getIsTest().value_or(0) == 0))
-      return e.refuse("it is in training mode; export the model for inference");
-    // Before opset 14 outputs tell training from inference.
-    if (opset && *opset < 14)
-      for (unsigned i = 1; i != op->getNumResults(); ++i)
-        if (!op.getOutputName(i).empty())
-          return e.refuse("it has outputs of training; export the model for "
-                          "inference");
-    if (op.getSpatial().value_or(1) == 0)
-      return e.refuse("it normalises each position by itself (spatial is 0)");
+    std::string whyNot = checkBatchNormalization(op, e.getFacts());
+    if (!whyNot.empty())
+      return e.refuse("it " + whyNot);
     Tensor x = e.getTensor(op.getX(), operands.getX());
-    Type element = x.getElementType();
-    if (x.getRank() < 2 || !isa<FloatType>(element))
-      return e.refuse("its input has no channels of floating-point numbers");
+    Type element = x.getElementType(), type = e.getComputeType(element);
     Tensor scale = e.getTensor(op.getScale(), operands.getScale());
     Tensor bias = e.getTensor(op.getB(), operands.getB());
     Tensor mean = e.getTensor(op.getMean(), operands.getMean());
     Tensor var = e.getTensor(op.getVar(), operands.getVar());
-    Type type = e.getComputeType(element);
-    for (const Tensor &tensor : {scale, bias, mean, var})
-      if (tensor.getRank() != 1 ||
-          e.getComputeType(tensor.getElementType()) != type)
-        return e.refuse("its parameters are no lists of numbers of its type");
     double epsilon = op.getEpsilon() ? op.getEpsilon()->convertToDouble()
                                      : static_cast<double>(1e-5F);
-    // Once for each channel.
+    // Once for each channel, and in the widest type that is there: a quotient
+    // of numbers that are none of `type` can be one.
+    Type wide = type;
+    for (const Tensor &tensor : {scale, var})
+      if (tensor.getElementType().isF64())
+        wide = tensor.getElementType();
     Tensor factor = e.createPerElement(
         {scale, var}, type, [&](ImplicitLocOpBuilder &b, ValueRange elements) {
           Value small =
-              arith::ConstantOp::create(b, b.getFloatAttr(type, epsilon));
+              arith::ConstantOp::create(b, b.getFloatAttr(wide, epsilon));
+          Value variance = convertFloat(b, elements[1], wide);
           Value root = math::SqrtOp::create(
-              b, arith::AddFOp::create(b, elements[1], small));
-          return arith::DivFOp::create(b, elements[0], root);
+              b, arith::AddFOp::create(b, variance, small));
+          Value quotient = arith::DivFOp::create(
+              b, convertFloat(b, elements[0], wide), root);
+          return convertFloat(b, quotient, type);
         });
     if (!factor)
       return {};
@@ -184,10 +177,12 @@ class LowerBatchNormalization : public LowerNode<onnx::BatchNormalizationOp> {
     };
     return e.createPerElement(
         {x, ofChannel(mean), ofChannel(factor), ofChannel(bias)}, element,
-        [](ImplicitLocOpBuilder &b, ValueRange elements) {
-          Value centred = arith::SubFOp::create(b, elements[0], elements[1]);
+        [&](ImplicitLocOpBuilder &b, ValueRange elements) {
+          Value centred = arith::SubFOp::create(
+              b, elements[0], convertFloat(b, elements[1], type));
           Value scaled = arith::MulFOp::create(b, centred, elements[2]);
-          return arith::AddFOp::create(b, scaled, elements[3]);
+          return arith::AddFOp::create(b, scaled,
+                                       convertFloat(b, elements[3], type));
         });
   }
 };

@@ -65,6 +65,41 @@ func.func @batch_norm(%x: tensor<?x4x5xf32>, %s: tensor<4xf32>, %b: tensor<4xf32
 
 // -----
 
+// Parameters of other types: the factor in the widest, the rest as the data.
+// CHECK-LABEL: func.func @parameters_of_other_types(
+// CHECK:         linalg.generic {{.*}} ins(%{{.*}}, %{{.*}} : tensor<4xf64>, tensor<4xf32>) outs(%{{.*}} : tensor<4xf32>)
+// CHECK:           arith.extf %{{.*}} : f32 to f64
+// CHECK:           math.sqrt %{{.*}} : f64
+// CHECK:           arith.divf %{{.*}} : f64
+// CHECK:           arith.truncf %{{.*}} : f64 to f32
+// CHECK:         linalg.generic {{.*}} outs(%{{.*}} : tensor<?x4xf16>)
+// CHECK:           arith.extf %{{.*}} : f16 to f32
+// CHECK:           arith.mulf %{{.*}} : f32
+// CHECK:           arith.truncf %{{.*}} : f64 to f32
+// CHECK:           arith.addf %{{.*}} : f32
+func.func @parameters_of_other_types(%x: tensor<?x4xf16>, %s: tensor<4xf64>, %b: tensor<4xf64>, %m: tensor<4xf32>, %v: tensor<4xf32>) -> tensor<?x4xf16> {
+  %y = onnx.BatchNormalization(%x, %s, %b, %m, %v) : (tensor<?x4xf16>, tensor<4xf64>, tensor<4xf64>, tensor<4xf32>, tensor<4xf32>) -> tensor<?x4xf16>
+  return %y : tensor<?x4xf16>
+}
+
+// -----
+
+func.func @integers(%x: tensor<?x4xf32>, %s: tensor<4xi32>) -> tensor<?x4xf32> {
+  // expected-error@+1 {{it has parameters that are no lists of one floating-point number for each channel}}
+  %y = onnx.BatchNormalization(%x, %s, %s, %s, %s) : (tensor<?x4xf32>, tensor<4xi32>, tensor<4xi32>, tensor<4xi32>, tensor<4xi32>) -> tensor<?x4xf32>
+  return %y : tensor<?x4xf32>
+}
+
+// -----
+
+func.func @other_channels(%x: tensor<?x4xf32>, %s: tensor<1xf32>) -> tensor<?x4xf32> {
+  // expected-error@+1 {{it has parameters that are no lists of one floating-point number for each channel}}
+  %y = onnx.BatchNormalization(%x, %s, %s, %s, %s) : (tensor<?x4xf32>, tensor<1xf32>, tensor<1xf32>, tensor<1xf32>, tensor<1xf32>) -> tensor<?x4xf32>
+  return %y : tensor<?x4xf32>
+}
+
+// -----
+
 func.func @training(%x: tensor<?x4xf32>, %s: tensor<4xf32>) -> tensor<?x4xf32> {
   // expected-error@+1 {{node 'BatchNormalization' (BatchNormalization) is not lowered: it is in training mode; export the model for inference}}
   %y:3 = onnx.BatchNormalization(%x, %s, %s, %s, %s) {training_mode = 1 : i64} : (tensor<?x4xf32>, tensor<4xf32>, tensor<4xf32>, tensor<4xf32>, tensor<4xf32>) -> (tensor<?x4xf32>, tensor<4xf32>, tensor<4xf32>)

@@ -275,3 +275,48 @@ def test_quotients_that_are_no_numbers(tmp_path, type_):
     # Towards zero, as in C.
     wanted = np.trunc(least[0] / x[1:3].astype(np.longdouble)).astype(np.float32)
     assert np.array_equal(np.load(tmp_path / "y.npy")[0, 1:3], wanted)
+
+
+@pytest.mark.parametrize("scales, statistics", [("f8", "f8"), ("f4", "f8"), ("f8", "f4")])
+def test_batch_normalization_with_other_types(tmp_path, scales, statistics):
+    """Opset 15 gives scale and bias, and mean and variance, types of their own."""
+    random = np.random.RandomState(4)
+    scale, bias, mean = random.uniform(0.5, 2, (3, 4))
+    variance = random.uniform(0.5, 2, 4)
+    if scales == statistics == "f8":
+        # No numbers of f32, but their quotient, the factor, is one.
+        scale[0], variance[0] = 1e60, 1e120
+    parameters = {
+        "s": scale.astype(scales), "b": bias.astype(scales),
+        "m": mean.astype(statistics), "v": variance.astype(statistics),
+    }  # fmt: skip
+    nodes = [
+        helper.make_node("GlobalAveragePool", ["x"], ["p"]),
+        helper.make_node("BatchNormalization", ["p", *parameters], ["y"]),
+    ]
+    graph = helper.make_graph(
+        nodes, "g",
+        [helper.make_tensor_value_info("x", 1, ["N", 4, 3, 3])],
+        [helper.make_tensor_value_info("y", 1, ["N", 4, 1, 1])],
+        [numpy_helper.from_array(v, k) for k, v in parameters.items()],
+    )  # fmt: skip
+    opset = [helper.make_opsetid("", 15)]
+    model = helper.make_model(graph, opset_imports=opset, ir_version=8)
+    onnx.checker.check_model(model, full_check=True)
+    onnx.save(model, tmp_path / "model.onnx")
+    x = random.uniform(0, 1, (3, 4, 3, 3)).astype(np.float32)
+    np.save(tmp_path / "x.npy", x)
+    done = headopt.invoke(
+        ["model.onnx", "--run", "--input=x.npy", "-o", "y.npy"], cwd=tmp_path
+    )
+    assert done.returncode == 0, done.stderr
+    found = np.load(tmp_path / "y.npy")
+    assert found.dtype == np.float32
+    s, b, m, v = (p.astype(float) for p in parameters.values())
+    factor = s / np.sqrt(v + 1e-5)
+    centred = x.astype(float).mean(axis=(2, 3)) - m
+    wanted = centred * factor + b
+    # In units of u = 2^-24: a mean of nine numbers up to 1 is off by 9; m and b are
+    # rounded, and so are factor, difference, product and sum.
+    bound = factor * (10 + np.abs(m) + 4 * np.abs(centred)) + np.abs(b) + 2 * np.abs(wanted)
+    assert (np.abs(found[:, :, 0, 0] - wanted) <= bound * 2.0**-24).all()
