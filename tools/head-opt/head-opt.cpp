@@ -13,6 +13,7 @@
 #include "headopt/Analysis/HeadReport.h"
 #include "headopt/Analysis/HeadVerifier.h"
 #include "headopt/Conversion/Passes.h"
+#include "headopt/Dialect/ONNX/IR/ONNX.h"
 #include "headopt/Pipelines/GPU.h"
 #include "headopt/Pipelines/Pipelines.h"
 #include "headopt/Support/OutputFile.h"
@@ -35,6 +36,7 @@
 #include "mlir/Support/Timing.h"
 #include "mlir/Tools/mlir-opt/MlirOptMain.h"
 #include "mlir/Transforms/Passes.h"
+#include "llvm/ADT/SetVector.h"
 #include "llvm/Support/CommandLine.h"
 #include "llvm/Support/ErrorHandling.h"
 #include "llvm/Support/FileSystem.h"
@@ -151,19 +153,19 @@ static std::string onOneLine(std::string text) {
   return text;
 }
 
-/// What tells the file that is to be written at `path` from others, whatever
-/// links lead there; empty for none, standard output, and devices.
-static std::string getRegularFile(StringRef path) {
+/// What tells the file at `path`, which need not exist, from others, whatever
+/// links lead there; empty for none and for devices.
+static std::string getIdentity(StringRef path) {
   if (path.empty() || path == "-")
-    return "";
+    return path.str();
   llvm::sys::fs::file_status status;
-  SmallString<256> real;
   if (!llvm::sys::fs::status(path, status)) {
-    if (status.type() != llvm::sys::fs::file_type::regular_file ||
-        llvm::sys::fs::real_path(path, real))
+    if (status.type() != llvm::sys::fs::file_type::regular_file)
       return "";
-    return real.str().str();
+    llvm::sys::fs::UniqueID id = status.getUniqueID();
+    return llvm::formatv("{0}:{1}", id.getDevice(), id.getFile());
   }
+  SmallString<256> real;
   StringRef folder = llvm::sys::path::parent_path(path);
   if (llvm::sys::fs::real_path(folder.empty() ? "." : folder, real))
     return "";
@@ -188,6 +190,16 @@ private:
   LogicalResult compile(ModuleOp module);
   int runOnONNX(std::unique_ptr<llvm::MemoryBuffer> buffer, Kind inputKind,
                 Kind outputKind, bool inFile);
+  std::vector<std::pair<StringRef, std::string>>
+  getOutputs(Kind outputKind) const;
+  /// Not `Done`, after an error, when two outputs are the same file.
+  int checkOutputs(Kind outputKind);
+  /// The same when an output is the file `input`, `what` in the message;
+  /// `mayReplace`: that of -o may be.
+  int checkInputIsKept(StringRef input, StringRef what, Kind outputKind,
+                       bool mayReplace);
+  /// The same for the files that hold the bytes of the module's tensors.
+  int checkDataIsKept(ModuleOp module, Kind outputKind, bool isONNX);
   void reportOnOneLine(MLIRContext &context);
   LogicalResult runPasses(ModuleOp module, bool isONNX);
   void collectHeads(const HeadAnalysis &analysis);
@@ -527,6 +539,8 @@ int Tool::runOnONNX(std::unique_ptr<llvm::MemoryBuffer> buffer, Kind inputKind,
       &context);
   if (!module)
     return BadInput;
+  if (int failed = checkDataIsKept(*module, outputKind, /*isONNX=*/true))
+    return failed;
   report.input = options.input;
   report.output = options.output;
   report.bytesBefore = buffer->getBufferSize();
@@ -611,10 +625,79 @@ int Tool::runOnMLIR(std::unique_ptr<llvm::MemoryBuffer> buffer,
   llvm::SourceMgr sources;
   sources.AddNewSourceBuffer(std::move(buffer), llvm::SMLoc());
   OwningOpRef<ModuleOp> module = parseSourceFile<ModuleOp>(sources, &context);
-  if (!module || failed(runPasses(*module, /*isONNX=*/false)) ||
+  if (!module)
+    return BadInput;
+  if (int failed = checkDataIsKept(*module, outputKind, /*isONNX=*/false))
+    return failed;
+  if (failed(runPasses(*module, /*isONNX=*/false)) ||
       failed(codegen ? compile(*module) : writeModule(*module, outputKind)) ||
       failed(commitOutputs()))
     return BadInput;
+  return Done;
+}
+
+/// Where files go, and by which option. Standard output counts where something
+/// is written there.
+std::vector<std::pair<StringRef, std::string>>
+Tool::getOutputs(Kind outputKind) const {
+  bool writes = outputKind != Kind::Auto || codegen;
+  return {{"--emit-backbone", options.backbone},
+          {"-o", writes ? getOutputPath() : options.output.getValue()},
+          {options.codegen.header.empty() ? "the C header" : "--emit-header",
+           codegen ? codegen->getHeaderPath() : ""},
+          {"--report", options.report}};
+}
+
+int Tool::checkOutputs(Kind outputKind) {
+  llvm::StringMap<StringRef> taken;
+  for (const auto &[option, path] : getOutputs(outputKind)) {
+    std::string identity = getIdentity(path);
+    if (identity.empty())
+      continue;
+    auto [other, isNew] = taken.try_emplace(identity, option);
+    if (isNew)
+      continue;
+    if (path == "-")
+      return fail(BadUsage, other->second + " and " + option +
+                                " both go to standard output; name a file for "
+                                "one of them");
+    return fail(BadUsage, other->second + " and " + option + " both name '" +
+                              path + "'; give them different files");
+  }
+  return Done;
+}
+
+int Tool::checkInputIsKept(StringRef input, StringRef what, Kind outputKind,
+                           bool mayReplace) {
+  if (input == "-")
+    return Done;
+  std::string identity = getIdentity(input);
+  if (identity.empty())
+    return Done;
+  for (const auto &[option, path] : getOutputs(outputKind))
+    if (getIdentity(path) == identity && !(option == "-o" && mayReplace))
+      return fail(BadUsage, option + " would replace " + what + " '" + input +
+                                "'; give it another file");
+  return Done;
+}
+
+int Tool::checkDataIsKept(ModuleOp module, Kind outputKind, bool isONNX) {
+  llvm::SetVector<StringRef> files;
+  module.walk([&](Operation *op) {
+    op->getAttrDictionary().walk([&](onnx::FileDataAttr data) {
+      files.insert(data.getFile().getValue());
+    });
+  });
+  bool isModel = !codegen;
+  for (StringRef file : files) {
+    // What is left of the model itself was looked at before.
+    bool isInput = isONNX && getIdentity(file) == getIdentity(options.input);
+    // An MLIR file may be written back over the model that it came from.
+    if (!isInput)
+      if (int failed = checkInputIsKept(file, "the model's data", outputKind,
+                                        /*mayReplace=*/isModel && !isONNX))
+        return failed;
+  }
   return Done;
 }
 
@@ -658,22 +741,8 @@ int Tool::run() {
                                 options.backbone +
                                 "'; end it in .onnx or .onnxtxt");
   }
-  const std::pair<StringRef, std::string> outputs[] = {
-      {"--emit-backbone", options.backbone},
-      {"-o", options.output},
-      {options.codegen.header.empty() ? "the C header" : "--emit-header",
-       codegen ? codegen->getHeaderPath() : ""},
-      {"--report", options.report}};
-  llvm::StringMap<StringRef> taken;
-  for (const auto &[option, path] : outputs) {
-    std::string file = getRegularFile(path);
-    if (file.empty())
-      continue;
-    auto [other, isNew] = taken.try_emplace(file, option);
-    if (!isNew)
-      return fail(BadUsage, other->second + " and " + option + " both name '" +
-                                path + "'; give them different files");
-  }
+  if (int failed = checkOutputs(outputKind))
+    return failed;
 
   bool isFile = options.input != "-";
   if (isFile) {
@@ -698,7 +767,18 @@ int Tool::run() {
   Kind inputKind = isFile ? getKindOfName(options.input) : Kind::Auto;
   if (inputKind == Kind::Auto || getCodegenKind(inputKind))
     inputKind = getKindOfContent((*buffer)->getBuffer());
-  if (inputKind == Kind::ONNX || inputKind == Kind::ONNXText)
+  bool isONNX = isONNXKind(inputKind);
+  // A model may be rewritten in its place, in its own language.
+  if (int failed = checkInputIsKept(options.input, "the input", outputKind,
+                                    /*mayReplace=*/!codegen &&
+                                        isONNX == isONNXKind(outputKind)))
+    return failed;
+  if (codegen)
+    if (int failed = checkInputIsKept(options.codegen.runInput,
+                                      "the feature map", outputKind,
+                                      /*mayReplace=*/false))
+      return failed;
+  if (isONNX)
     return runOnONNX(std::move(*buffer), inputKind, outputKind, isFile);
   if (!options.backbone.empty())
     return fail(BadUsage, options.input +

@@ -352,6 +352,36 @@ def test_external_data(tmp_path, folder):
     assert (numpy_helper.to_array(weight) == k).all()
 
 
+def test_data_outside_is_kept(tmp_path):
+    """No output replaces the file that holds a model's weights, nor, of an MLIR
+    file, the model that holds them; but for that model itself.
+    """
+    model = make_head(vary=(1, 2, 3), front=relu).model
+    weights = tmp_path / "weights.bin"
+    onnx.save(
+        model, tmp_path / "m.onnx", save_as_external_data=True,
+        location=weights.name, size_threshold=0,
+    )  # fmt: skip
+    (tmp_path / "link").symlink_to(weights)
+    call(tmp_path / "m.onnx", "--no-rewrite", "-o", tmp_path / "m.mlir")
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    for source, *arguments in (
+        ("m.onnx", "--emit=onnx", "-o", "weights.bin"),
+        ("m.onnx", "--emit=onnx", "-o", "link"),
+        ("m.onnx", "--report=weights.bin"),
+        ("m.onnx", "-o", "head.o", "--emit-header=link"),
+        ("m.mlir", "-o", "head.o", "--emit-header=weights.bin"),
+    ):
+        done = headopt.invoke([source, *arguments, "--quiet"], cwd=tmp_path)
+        assert done.returncode == 2, done
+        [line] = done.stderr.splitlines()
+        assert " would replace the model's data '" in line, line
+        assert {p.name: p.read_bytes() for p in tmp_path.iterdir()} == before
+    # Back to where it came from.
+    call(tmp_path / "m.mlir", "-o", tmp_path / "m.onnx")
+    onnx.checker.check_model(onnx.load(tmp_path / "m.onnx"))
+
+
 @pytest.mark.parametrize("ir", [3, 8])
 def test_initializers_that_are_inputs(tmp_path, ir):
     """Before IR version 4 they are constants; later only if the user says so."""
