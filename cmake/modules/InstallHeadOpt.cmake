@@ -1,18 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #
 # What `cmake --install` copies: the library, its headers, its CMake package, and
-# the tool. The ONNX library is inside libHeadOpt.so, and none of its headers is
+# the tools. The ONNX library is inside libHeadOpt.so, and none of its headers is
 # among those of the project.
 include(CMakePackageConfigHelpers)
 
 install(TARGETS HeadOpt EXPORT HeadOptTargets
   LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
-install(TARGETS head-opt RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+set(tools head-opt head-opt-lsp-server head-opt-reduce)
+install(TARGETS ${tools} RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 # Debian has libMLIR in LLVM's folder, where the loader does not look by itself.
 set_target_properties(HeadOpt PROPERTIES
   INSTALL_RPATH "${LLVM_LIBRARY_DIR}")
 file(RELATIVE_PATH to_lib "/${CMAKE_INSTALL_BINDIR}" "/${CMAKE_INSTALL_LIBDIR}")
-set_target_properties(head-opt PROPERTIES
+set_target_properties(${tools} PROPERTIES
   INSTALL_RPATH "$ORIGIN/${to_lib};${LLVM_LIBRARY_DIR}"
   # No folders of the build tree that the linker was told of.
   INSTALL_RPATH_USE_LINK_PATH OFF

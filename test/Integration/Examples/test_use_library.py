@@ -103,6 +103,38 @@ def test_the_installed_tool_runs(installed, tmp_path):
     assert os.path.realpath(path) == str(installed.library.resolve())
 
 
+# Two requests and a notice, as an editor sends them.
+SESSION = """\
+{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"processId":1,"capabilities":{}}}
+// -----
+{"jsonrpc":"2.0","id":1,"method":"shutdown"}
+// -----
+{"jsonrpc":"2.0","method":"exit"}
+"""
+REDUCE = "--opt-reduction-pass=opt-pass=cse test=/bin/false"
+
+
+@pytest.mark.parametrize(
+    "tool, arguments, given, found",
+    [
+        ("head-opt-lsp-server", ["-lit-test"], SESSION, "hoverProvider"),
+        ("head-opt-reduce", ["-", REDUCE], "module {}", "module {"),
+    ],
+)
+def test_the_tools_beside_it_run(installed, tool, arguments, given, found):
+    program = installed.prefix / "bin" / tool
+    environment = {k: v for k, v in os.environ.items() if k != "LD_LIBRARY_PATH"}
+    done = run(program, *arguments, input=given, env=environment)
+    assert done.returncode == 0 and found in done.stdout, done
+    needed = run("ldd", program, env=environment).stdout
+    (path,) = re.findall(r"libHeadOpt\.so => (.+) \(", needed)
+    assert os.path.realpath(path) == str(installed.library.resolve())
+    assert "not found" not in needed
+    folders = re.findall(r"RUNPATH\)\s+Library runpath: \[(.*)\]",
+                         run("readelf", "-d", program).stdout)  # fmt: skip
+    assert folders and folders[0].split(":")[0] == "$ORIGIN/../lib", folders
+
+
 def test_no_paths_of_this_machine(installed):
     folders = {str(headopt.REPOSITORY), str(headopt.TOOL.parents[1])}
     files = [path for path in installed.prefix.rglob("*") if path.is_file()]
