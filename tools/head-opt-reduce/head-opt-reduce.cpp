@@ -26,6 +26,7 @@ int main(int argc, char **argv) {
   headopt::registerLoweringDialects(registry);
   headopt::registerDeviceDialects(registry);
   mlir::registerTransformsPasses();
+  headopt::registerUpstreamPasses();
   headopt::registerHeadOptPasses();
   headopt::registerHeadOptConversionPasses();
   headopt::registerHeadOptCodegenPasses();

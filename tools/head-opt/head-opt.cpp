@@ -35,7 +35,6 @@
 #include "mlir/Pass/PassRegistry.h"
 #include "mlir/Support/Timing.h"
 #include "mlir/Tools/mlir-opt/MlirOptMain.h"
-#include "mlir/Transforms/Passes.h"
 #include "llvm/ADT/SetVector.h"
 #include "llvm/Support/CommandLine.h"
 #include "llvm/Support/ErrorHandling.h"
@@ -845,7 +844,7 @@ int main(int argc, char **argv) {
   registerLoweringDialects(registry);
   registerDeviceDialects(registry);
   registerNativeTranslations(registry);
-  registerTransformsPasses();
+  registerUpstreamPasses();
   registerHeadOptCodegenPasses();
   registerHeadOptPipelines();
 

@@ -77,6 +77,10 @@ llvm::SmallVector<mlir::OwningOpRef<mlir::ModuleOp>> lowerHeadToLLVM(
 /// batch pipeline and then the CPU pipeline, and those of GPU.h.
 void registerHeadOptPipelines();
 
+/// Registers those of MLIR's passes that the pipelines consist of. MLIR's own
+/// tools, and hence those that load the plugin, have them already.
+void registerUpstreamPasses();
+
 /// Adds the dialects that the passes read or write, with what bufferization
 /// needs to know of them.
 void registerLoweringDialects(mlir::DialectRegistry &registry);

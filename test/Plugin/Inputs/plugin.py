@@ -2,7 +2,7 @@
 """Facts about the plugin that need more than one program's output.
 
     plugin.py coverage TEST PLUGIN MLIR-OPT...
-    plugin.py pipelines PLUGIN MLIR-OPT...
+    plugin.py pipelines PLUGIN HEAD-OPT MLIR-OPT...
     plugin.py symbols PLUGIN NM LIBRARY...
 
 Fails with a line that says what is wrong.
@@ -51,10 +51,9 @@ def coverage(test, plugin, *opt):
     assert declared <= run, f"not run by themselves: {declared - run}"
 
 
-def dump(opt, plugin, pipeline):
+def dump(opt, pipeline):
     done = subprocess.run(
-        [*opt, f"--load-dialect-plugin={plugin}", "--dump-pass-pipeline",
-         f"--pass-pipeline={pipeline}"],
+        [*opt, "-", "--dump-pass-pipeline", f"--pass-pipeline={pipeline}"],
         input="module {}", capture_output=True, text=True,
     )  # fmt: skip
     # What the passes say of an empty module does not matter.
@@ -64,7 +63,7 @@ def dump(opt, plugin, pipeline):
     return found[1]
 
 
-def pipelines(plugin, *opt):
+def pipelines(plugin, headopt, *opt):
     ours = names(opt, f"--load-pass-plugin={plugin}")[1] - names(opt)[1]
     options = {
         "lower-head-to-linalg": "name=f constant-initializers=true",
@@ -76,14 +75,17 @@ def pipelines(plugin, *opt):
         "lower-kernels-to-spirv": "subgroup-size=8",
     }
     assert ours == set(options), ours ^ set(options)
+    tools = [headopt], [*opt, f"--load-dialect-plugin={plugin}"]
     for name in sorted(ours):
-        plain = dump(opt, plugin, f"builtin.module({name})")
-        assert dump(opt, plugin, plain) == plain, name
+        plain = dump(tools[0], f"builtin.module({name})")
+        for tool in tools:
+            assert dump(tool, plain) == plain, (tool, name)
         if not options[name]:
             continue
-        other = dump(opt, plugin, f"builtin.module({name}{{{options[name]}}})")
+        other = dump(tools[0], f"builtin.module({name}{{{options[name]}}})")
         assert other != plain, f"{name}: its options change nothing"
-        assert dump(opt, plugin, other) == other, name
+        for tool in tools:
+            assert dump(tool, other) == other, (tool, name)
 
 
 def symbols(plugin, nm, *libraries):
