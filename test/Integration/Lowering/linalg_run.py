@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""Runs what convert-onnx-to-linalg writes, with stock tools alone: mlir-opt
-bufferizes and lowers it to loops, llc compiles it, ctypes calls it.
+"""Runs linalg on tensors, as convert-onnx-to-linalg writes it, with stock tools
+alone: mlir-opt bufferizes and lowers it to loops, llc compiles it, ctypes calls it.
 
 Slow code, but code that has nothing of our own schedules in it.
 """
@@ -93,58 +93,58 @@ def memref(rank):
     return Descriptor
 
 
-class Compiled:
-    """A model's main graph as a function of arrays."""
+#: A library that is loaded already is not loaded again under its name.
+_numbers = itertools.count()
 
-    count = itertools.count()
 
-    def __init__(self, model, directory):
-        self.inputs = [
-            i.type.tensor_type for i in headopt.free_inputs(model)
-        ]
-        self.names = [i.name for i in headopt.free_inputs(model)]
-        self.outputs = [o.type.tensor_type for o in model.graph.output]
-        assert len(self.outputs) == 1, "one result is all that is called here"
-        _, source = convert(model, directory)
-        # A library that is loaded already is not loaded again under its name.
-        number = next(Compiled.count)
-        code = directory / f"code{number}.o"
-        library = directory / f"code{number}.so"
-        pipe(
-            [LLVM / "mlir-opt", source, *PIPELINE],
-            [LLVM / "mlir-translate", "--mlir-to-llvmir"],
-            [
-                LLVM / "llc",
-                "-O1",
-                "-mcpu=native",
-                "-relocation-model=pic",
-                "-filetype=obj",
-                "-o",
-                code,
-            ],
-            # The library has memrefCopy, for copies into padded maps.
-            [
-                "gcc",
-                "-shared",
-                code,
-                "-o",
-                library,
-                "-lm",
-                "-Wl,--as-needed",
-                f"-L{LLVM.parent / 'lib'}",
-                f"-Wl,-rpath,{LLVM.parent / 'lib'}",
-                "-lmlir_c_runner_utils",
-            ],
-        )
-        self.library = ctypes.CDLL(str(library))
-        self.function = self.library[f"_mlir_ciface_{SYMBOL}"]
+def build(source, directory):
+    """Compiles a file of linalg; the library, loaded."""
+    number = next(_numbers)
+    code = directory / f"code{number}.o"
+    library = directory / f"code{number}.so"
+    pipe(
+        [LLVM / "mlir-opt", source, *PIPELINE],
+        [LLVM / "mlir-translate", "--mlir-to-llvmir"],
+        [
+            LLVM / "llc",
+            "-O1",
+            "-mcpu=native",
+            "-relocation-model=pic",
+            "-filetype=obj",
+            "-o",
+            code,
+        ],
+        # The library has memrefCopy, for copies into padded maps.
+        [
+            "gcc",
+            "-shared",
+            code,
+            "-o",
+            library,
+            "-lm",
+            "-Wl,--as-needed",
+            f"-L{LLVM.parent / 'lib'}",
+            f"-Wl,-rpath,{LLVM.parent / 'lib'}",
+            "-lmlir_c_runner_utils",
+        ],
+    )
+    return ctypes.CDLL(str(library))
+
+
+class Function:
+    """A function of a library of ``build``, on arrays, with one result."""
+
+    def __init__(self, library, symbol, rank, dtype):
+        self.rank, self.dtype = rank, np.dtype(dtype)
+        self.library = library
+        self.function = library[f"_mlir_ciface_{symbol}"]
         self.function.restype = None
         self.free = ctypes.CDLL(None).free
         self.free.argtypes, self.free.restype = [ctypes.c_void_p], None
 
-    def __call__(self, feeds):
+    def call(self, *inputs):
         # Inputs may be written to by what stock bufferization makes.
-        arrays = [np.array(feeds[n], order="C") for n in self.names]
+        arrays = [np.array(i, order="C") for i in inputs]
         arguments = []
         for array in arrays:
             descriptor = memref(array.ndim)()
@@ -153,9 +153,8 @@ class Compiled:
             strides = [s // array.itemsize for s in array.strides]
             descriptor.strides[:] = strides
             arguments.append(descriptor)
-        output = self.outputs[0]
-        dtype = onnx.helper.tensor_dtype_to_np_dtype(output.elem_type)
-        result = memref(len(output.shape.dim))()
+        dtype = self.dtype
+        result = memref(self.rank)()
         self.function(
             ctypes.byref(result), *[ctypes.byref(a) for a in arguments]
         )
@@ -181,6 +180,25 @@ class Compiled:
         """Frees a result, unless it is one of the library's constants."""
         if result.allocated and result.allocated != 0xDEADBEEF:
             self.free(result.allocated)
+
+
+class Compiled(Function):
+    """A model's main graph as a function of arrays."""
+
+    def __init__(self, model, directory):
+        self.names = [i.name for i in headopt.free_inputs(model)]
+        outputs = [o.type.tensor_type for o in model.graph.output]
+        assert len(outputs) == 1, "one result is all that is called here"
+        _, source = convert(model, directory)
+        super().__init__(
+            build(source, directory),
+            SYMBOL,
+            len(outputs[0].shape.dim),
+            onnx.helper.tensor_dtype_to_np_dtype(outputs[0].elem_type),
+        )
+
+    def __call__(self, feeds):
+        return self.call(*[feeds[n] for n in self.names])
 
 
 #: ONNX's text format names element types so.
