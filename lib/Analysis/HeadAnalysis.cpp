@@ -224,7 +224,9 @@ bool Judge::judge() {
                                 llvm::Twine(numFeatures) + " rows");
   }
   if (numFeatures == 0 || numOutputs == 0)
-    refuse(Rule::Extents, "the weight has no elements");
+    refuse(Rule::Extents, "the weight has no elements: it is for " +
+                              llvm::Twine(numFeatures) + " features and " +
+                              llvm::Twine(numOutputs) + " outputs");
   else if (weight && (ShapedType::isDynamic(numFeatures) ||
                       ShapedType::isDynamic(numOutputs)))
     refuse(Rule::Extents, "the weight has more elements than can be counted");
