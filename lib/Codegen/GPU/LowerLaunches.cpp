@@ -541,20 +541,22 @@ LogicalResult Lowering::lowerBody(Block &body) {
 // The functions
 //===----------------------------------------------------------------------===//
 
+/// The bytes of one sample, with 1 for extents that only a call knows.
+static int64_t getSampleBytes(RankedTensorType type) {
+  int64_t bytes = llvm::divideCeil(type.getElementTypeBitWidth(), 8);
+  for (int64_t extent : type.getShape().drop_front())
+    if (!ShapedType::isDynamic(extent))
+      bytes *= extent;
+  return bytes;
+}
+
 /// Whether map or result, with `extents` for those that only a call knows,
 /// have more bytes than any device can address. What is computed on the way
 /// is not 2^16 times as large, so that no number of bytes exceeds 64 bits.
 Value Lowering::isTooLarge(ValueRange extents) {
   static constexpr int64_t kAddressable = int64_t(1) << 47;
-  int64_t known = 1;
-  for (RankedTensorType type : {inputType, outputType}) {
-    int64_t bytes = llvm::divideCeil(type.getElementTypeBitWidth(), 8);
-    for (int64_t extent : type.getShape().drop_front())
-      if (!ShapedType::isDynamic(extent))
-        bytes *= extent;
-    known = std::max(known, bytes);
-  }
-  Value bytes = number(known);
+  Value bytes =
+      number(std::max(getSampleBytes(inputType), getSampleBytes(outputType)));
   Value tooLarge;
   for (Value extent : extents) {
     auto product = arith::MulUIExtendedOp::create(b, bytes, extent);
@@ -682,11 +684,7 @@ void Lowering::createOnHost() {
   call = createWords(b, entry, kCallWords);
   Value batch = entry.getArgument(1);
   auto getTotal = [&](RankedTensorType type, ValueRange extents) {
-    int64_t known = type.getElementTypeBitWidth() / 8;
-    for (int64_t extent : type.getShape().drop_front())
-      if (!ShapedType::isDynamic(extent))
-        known *= extent;
-    Value bytes = arith::MulIOp::create(b, batch, number(known));
+    Value bytes = arith::MulIOp::create(b, batch, number(getSampleBytes(type)));
     for (Value extent : extents)
       bytes = arith::MulIOp::create(b, bytes, extent);
     return bytes;
