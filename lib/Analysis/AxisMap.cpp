@@ -89,6 +89,24 @@ void AxisMap::reduce(ArrayRef<int64_t> axes, bool keep) {
   views.push_back(std::move(to));
 }
 
+void AxisMap::describeLast(const ValueFacts &first, ValueFacts &last) const {
+  last.shape.emplace();
+  last.varying.clear();
+  for (const Axis &axis : views.back()) {
+    last.shape->push_back(getExtent(axis));
+    // What depends on a part of each digit depends on these parts together.
+    Extent varying;
+    for (unsigned digit : axis) {
+      unsigned from = digits[digit].axis;
+      bool whole = views.front()[from].size() == 1;
+      varying *= first.isEven(from) ? Extent(1)
+                 : whole            ? first.varying[from]
+                                    : digits[digit].extent;
+    }
+    last.varying.push_back(varying);
+  }
+}
+
 void AxisMap::transpose(ArrayRef<int64_t> perm) {
   View to;
   for (int64_t axis : perm)

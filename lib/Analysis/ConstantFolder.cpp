@@ -433,7 +433,8 @@ std::optional<Constant> headopt::foldConstant(Value value,
   return constant;
 }
 
-bool headopt::isMadeFromConstants(Value value, bool inputs) {
+bool headopt::isMadeFromConstants(Value value, bool inputs,
+                                  SourcesFunction getSources) {
   static constexpr size_t kMaxValues = 64;
   llvm::SetVector<Value> values;
   values.insert(value);
@@ -441,9 +442,6 @@ bool headopt::isMadeFromConstants(Value value, bool inputs) {
     if (values.size() > kMaxValues)
       return false;
     Operation *op = values[i].getDefiningOp();
-    if (isa_and_nonnull<onnx::InitializerOp, onnx::ConstantOp, onnx::NoneOp>(
-            op))
-      continue;
     if (!op) {
       // A weight that callers give has a fixed size; data has a batch.
       auto type = dyn_cast<RankedTensorType>(values[i].getType());
@@ -453,9 +451,21 @@ bool headopt::isMadeFromConstants(Value value, bool inputs) {
         return false;
       continue;
     }
-    if (op->getNumOperands() == 0 || op->getNumRegions() != 0)
+    std::optional<SmallVector<Value>> sources = getSources(op);
+    if (!sources)
       return false;
-    values.insert(op->operand_begin(), op->operand_end());
+    values.insert(sources->begin(), sources->end());
   }
   return true;
+}
+
+bool headopt::isMadeFromConstants(Value value, bool inputs) {
+  auto getSources = [](Operation *op) -> std::optional<SmallVector<Value>> {
+    if (isa<onnx::InitializerOp, onnx::ConstantOp, onnx::NoneOp>(op))
+      return SmallVector<Value>();
+    if (op->getNumOperands() == 0 || op->getNumRegions() != 0)
+      return std::nullopt;
+    return SmallVector<Value>(op->getOperands());
+  };
+  return isMadeFromConstants(value, inputs, getSources);
 }

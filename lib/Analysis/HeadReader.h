@@ -76,7 +76,7 @@ public:
   }
 
   /// The axis of `map` that has the channels; 1 where that is not known.
-  virtual int64_t getChannelAxis(mlir::Value map) const { return 1; }
+  virtual int64_t getChannelAxis(mlir::Value map) const = 0;
 
   /// L9: why the pooled form of `layer`, with a weight of `type` and an
   /// addition behind it when `addsShift`, cannot be written; empty when it can.

@@ -162,12 +162,7 @@ bool Judge::readZeroPoints() {
   auto isPresent = [&](unsigned i) {
     return i < zeros.size() && !isa<NoneType>(zeros[i].getType());
   };
-  auto isScalar = [&](Value value) {
-    const std::optional<ValueFacts::Shape> &shape =
-        reader.getFacts(value).shape;
-    return shape && multiply(*shape).isNumber(1);
-  };
-  if (isPresent(0) && !isScalar(zeros[0])) {
+  if (isPresent(0) && !reader.getFacts(zeros[0]).isScalar()) {
     refuse(Rule::Form, "the data has a zero point for each sample");
     return false;
   }

@@ -10,12 +10,11 @@
 //===----------------------------------------------------------------------===//
 
 #include "HeadReader.h"
+#include "headopt/Analysis/ConstantFolder.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/Matchers.h"
-#include "mlir/Interfaces/FunctionInterfaces.h"
-#include "llvm/ADT/SetVector.h"
 #include "llvm/ADT/TypeSwitch.h"
 
 using namespace mlir;
@@ -71,12 +70,6 @@ static Value getAddend(LinalgOp op) {
   return nullptr;
 }
 
-/// The scalar that `value`, in a body, is a constant of; null when it is none.
-static FloatAttr getConstantNumber(Value value) {
-  FloatAttr number;
-  return matchPattern(value, m_Constant(&number)) ? number : FloatAttr();
-}
-
 //===----------------------------------------------------------------------===//
 // Operations per element
 //===----------------------------------------------------------------------===//
@@ -111,13 +104,6 @@ static OpOperand *getMappedOperand(LinalgOp op) {
   return mapped;
 }
 
-/// True when `op` hands on the elements of `operand` as they are.
-static bool isCopy(LinalgOp op, OpOperand *operand) {
-  Operation *yield = op.getBlock()->getTerminator();
-  return yield->getNumOperands() == 1 &&
-         yield->getOperand(0) == op.getMatchingBlockArgument(operand);
-}
-
 /// For each axis of the result of `op` the axis of `operand` that it is.
 static SmallVector<int64_t> getPermutation(LinalgOp op, OpOperand *operand) {
   AffineMap in = op.getMatchingIndexingMap(operand);
@@ -130,6 +116,17 @@ static SmallVector<int64_t> getPermutation(LinalgOp op, OpOperand *operand) {
 
 static bool isIdentity(ArrayRef<int64_t> perm) {
   return llvm::equal(perm, llvm::seq<int64_t>(0, perm.size()));
+}
+
+/// Where `op`, loops that hand on the elements of one operand as they are,
+/// takes each axis of its result from; nullopt for others.
+static std::optional<SmallVector<int64_t>> getCopiedAxes(Operation *op) {
+  auto loops = dyn_cast<LinalgOp>(op);
+  OpOperand *mapped = loops ? getMappedOperand(loops) : nullptr;
+  if (!mapped || loops.getBlock()->getTerminator()->getOperand(0) !=
+                     loops.getMatchingBlockArgument(mapped))
+    return std::nullopt;
+  return getPermutation(loops, mapped);
 }
 
 static bool isReshape(Operation *op) {
@@ -289,15 +286,7 @@ ValueFacts LinalgHeadReader::inferView(Operation *op) {
   std::string ignored;
   if (!follow(op, ShapedType::kDynamic, map, ignored))
     return result;
-  result.shape.emplace();
-  for (const AxisMap::Axis &axis : map.getViews().back()) {
-    result.shape->push_back(map.getExtent(axis));
-    Extent varying;
-    for (unsigned digit : axis)
-      if (!input.isEven(map.getDigit(digit).axis))
-        varying *= map.getDigit(digit).extent;
-    result.varying.push_back(varying);
-  }
+  map.describeLast(input, result);
   return result;
 }
 
@@ -351,7 +340,7 @@ OpOperand *LinalgHeadReader::getFollowedOperand(Operation *op,
     return nullptr;
   OpOperand *mapped = getMappedOperand(loops);
   if (mapped &&
-      (isCopy(loops, mapped) || isIdentity(getPermutation(loops, mapped))))
+      (getCopiedAxes(op) || isIdentity(getPermutation(loops, mapped))))
     return mapped;
   whyNot = op->getName().getStringRef().str() +
            " between map and dense layer is not known to act on each element "
@@ -360,21 +349,13 @@ OpOperand *LinalgHeadReader::getFollowedOperand(Operation *op,
 }
 
 bool LinalgHeadReader::isView(Operation *op) const {
-  if (isReshape(op))
-    return true;
-  auto loops = dyn_cast<LinalgOp>(op);
-  OpOperand *mapped = loops ? getMappedOperand(loops) : nullptr;
-  return mapped && isCopy(loops, mapped) &&
-         !isIdentity(getPermutation(loops, mapped));
+  std::optional<SmallVector<int64_t>> axes = getCopiedAxes(op);
+  return isReshape(op) || (axes && !isIdentity(*axes));
 }
 
 bool LinalgHeadReader::isNoOp(Operation *op) const {
-  if (isRankedCast(op))
-    return true;
-  auto loops = dyn_cast<LinalgOp>(op);
-  OpOperand *mapped = loops ? getMappedOperand(loops) : nullptr;
-  return mapped && isCopy(loops, mapped) &&
-         isIdentity(getPermutation(loops, mapped));
+  std::optional<SmallVector<int64_t>> axes = getCopiedAxes(op);
+  return isRankedCast(op) || (axes && isIdentity(*axes));
 }
 
 bool LinalgHeadReader::follow(Operation *op, int64_t lastExtent, AxisMap &map,
@@ -408,7 +389,7 @@ SmallVector<Value> LinalgHeadReader::getInputs(Operation *op) const {
   if (auto loops = dyn_cast<LinalgOp>(op))
     return loops.hasPureTensorSemantics() ? loops.getDpsInputs()
                                           : SmallVector<Value>();
-  if (isa<tensor::CollapseShapeOp, tensor::ExpandShapeOp, tensor::CastOp>(op))
+  if (isReshape(op) || isa<tensor::CastOp>(op))
     return {op->getOperand(0)};
   return {};
 }
@@ -621,30 +602,15 @@ LinalgHeadReader::readConstant(Value value, std::string &whyNot) const {
 }
 
 bool LinalgHeadReader::isMadeFromConstants(Value value, bool inputs) const {
-  static constexpr size_t kMaxValues = 64;
-  llvm::SetVector<Value> values;
-  values.insert(value);
-  for (size_t i = 0; i != values.size(); ++i) {
-    if (values.size() > kMaxValues)
-      return false;
-    Operation *op = values[i].getDefiningOp();
-    if (!op) {
-      // A weight that callers give has a fixed size; data has a batch.
-      auto type = dyn_cast<RankedTensorType>(values[i].getType());
-      auto *owner = cast<BlockArgument>(values[i]).getOwner()->getParentOp();
-      if (!inputs || !type || !type.hasStaticShape() ||
-          !isa<FunctionOpInterface>(owner))
-        return false;
-      continue;
-    }
+  auto getSources = [this](Operation *op) -> std::optional<SmallVector<Value>> {
     if (matchPattern(op, m_Constant()) || isa<tensor::EmptyOp>(op))
-      continue;
+      return SmallVector<Value>();
     SmallVector<Value> sources = getInputs(op);
     if (sources.empty())
-      return false;
-    values.insert(sources.begin(), sources.end());
-  }
-  return true;
+      return std::nullopt;
+    return sources;
+  };
+  return headopt::isMadeFromConstants(value, inputs, getSources);
 }
 
 //===----------------------------------------------------------------------===//
@@ -684,8 +650,8 @@ bool LinalgHeadReader::isGlobalAverage(Value value) const {
   if (!isa_and_nonnull<arith::DivFOp, arith::MulFOp>(op) ||
       op->getOperand(0) != scale.getMatchingBlockArgument(mapped))
     return false;
-  FloatAttr number = getConstantNumber(op->getOperand(1));
-  if (!number)
+  FloatAttr number;
+  if (!matchPattern(op->getOperand(1), m_Constant(&number)))
     return false;
   double factor = number.getValueAsDouble();
   return isa<arith::DivFOp>(op)

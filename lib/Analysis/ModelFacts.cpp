@@ -160,12 +160,7 @@ ModelFacts::getReducedAxes(onnx::ReductionOpInterface op) const {
   return axes;
 }
 
-bool ModelFacts::isScalar(Value value) const {
-  const std::optional<ValueFacts::Shape> &shape = get(value).shape;
-  return shape && llvm::all_of(*shape, [](const Extent &extent) {
-           return extent.isNumber(1);
-         });
-}
+bool ModelFacts::isScalar(Value value) const { return get(value).isScalar(); }
 
 bool headopt::isInference(onnx::DropoutOp dropout, std::string &whyNot) {
   // Opset 1 and 6 have is_test, by default 0 (training).
@@ -440,21 +435,7 @@ ValueFacts ModelFacts::inferView(Operation *op) {
   AxisMap map(*input.shape);
   std::string ignored;
   if (map.apply(op, *this, ShapedType::kDynamic, ignored)) {
-    const AxisMap::View &view = map.getViews().back();
-    result.shape.emplace();
-    for (const AxisMap::Axis &axis : view) {
-      result.shape->push_back(map.getExtent(axis));
-      // What depends on a part of each digit depends on these parts together.
-      Extent varying;
-      for (unsigned digit : axis) {
-        unsigned from = map.getDigit(digit).axis;
-        bool whole = map.getViews().front()[from].size() == 1;
-        varying *= input.isEven(from) ? Extent(1)
-                   : whole            ? input.varying[from]
-                                      : map.getDigit(digit).extent;
-      }
-      result.varying.push_back(varying);
-    }
+    map.describeLast(input, result);
     if (auto transpose = dyn_cast<onnx::TransposeOp>(op);
         transpose && input.partAxis) {
       SmallVector<int64_t> perm = transpose.getPermutation(input.shape->size());

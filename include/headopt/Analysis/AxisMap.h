@@ -73,6 +73,10 @@ public:
   /// combined into one: these axes keep extent 1 when `keep`, else they go.
   void reduce(llvm::ArrayRef<int64_t> axes, bool keep);
 
+  /// Gives `last`, the facts of the last tensor, its extents and how far it
+  /// varies, where `first` has those of the first.
+  void describeLast(const ValueFacts &first, ValueFacts &last) const;
+
   llvm::ArrayRef<View> getViews() const { return views; }
   const Digit &getDigit(unsigned digit) const { return digits[digit]; }
 

@@ -25,6 +25,16 @@ std::optional<Constant> foldConstant(mlir::Value value, const ModelFacts &facts,
 /// callers give. Expressions of very many operators do not count.
 bool isMadeFromConstants(mlir::Value value, bool inputs);
 
+/// What an operation computes its results from: nothing where it is a constant,
+/// nullopt where that is not known.
+using SourcesFunction =
+    llvm::function_ref<std::optional<llvm::SmallVector<mlir::Value>>(
+        mlir::Operation *op)>;
+
+/// The same for operations of which `getSources` knows.
+bool isMadeFromConstants(mlir::Value value, bool inputs,
+                         SourcesFunction getSources);
+
 } // namespace headopt
 
 #endif // HEADOPT_ANALYSIS_CONSTANTFOLDER_H

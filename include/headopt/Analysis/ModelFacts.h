@@ -53,6 +53,12 @@ struct ValueFacts {
   std::optional<size_t> partAxis;
   llvm::SmallVector<Part, 0> parts;
 
+  /// True when the value has one element.
+  bool isScalar() const {
+    return shape && llvm::all_of(*shape, [](const Extent &extent) {
+             return extent.isNumber(1);
+           });
+  }
   /// True when the value does not vary along `axis`.
   bool isEven(size_t axis) const { return varying[axis].isNumber(1); }
 };
