@@ -37,7 +37,12 @@ getElements(const Constant &constant, RankedTensorType type, StringRef name) {
       return TypedAttr(
           DenseResourceElementsAttr::get(type, resource.getRawHandle()));
   }
-  llvm::Expected<ConstantReader> reader = ConstantReader::open(constant);
+  // In files a boolean is a byte.
+  bool isBool = type.getElementType().isInteger(1);
+  Constant stored = constant;
+  if (isBool)
+    stored.type = type.clone(IntegerType::get(type.getContext(), 8));
+  llvm::Expected<ConstantReader> reader = ConstantReader::open(stored);
   if (!reader)
     return reader.takeError();
   uint64_t bytes = reader->getNumElements() * reader->getElementBytes();
@@ -45,6 +50,12 @@ getElements(const Constant &constant, RankedTensorType type, StringRef name) {
   char *memory = blob.getMutableData().data();
   if (llvm::Error err = reader->read(0, reader->getNumElements(), memory))
     return std::move(err);
+  if (isBool) {
+    auto isSet = [](char byte) { return byte != 0; };
+    return TypedAttr(
+        DenseElementsAttr::get(type, llvm::to_vector_of<bool>(llvm::map_range(
+                                         ArrayRef(memory, bytes), isSet))));
+  }
   if (bytes < kLarge)
     return TypedAttr(
         DenseElementsAttr::getFromRawBuffer(type, ArrayRef(memory, bytes)));
