@@ -86,6 +86,24 @@ static LogicalResult checkArguments(gpu::GPUFuncOp func) {
   return success();
 }
 
+/// The conversion takes i4 and its like for i32, and forgets their sign.
+static LogicalResult checkNumbers(gpu::GPUFuncOp func) {
+  WalkResult walked = func.walk([](Operation *op) {
+    for (Type type : op->getResultTypes()) {
+      Type number = getElementTypeOrSelf(type);
+      if (!isa<IntegerType>(number) ||
+          llvm::is_contained({1, 8, 16, 32, 64},
+                             number.getIntOrFloatBitWidth()))
+        continue;
+      op->emitOpError("cannot run with Vulkan: SPIR-V has no numbers of type ")
+          << number;
+      return WalkResult::interrupt();
+    }
+    return WalkResult::advance();
+  });
+  return failure(walked.wasInterrupted());
+}
+
 /// Makes of a buffer that a block shares what convert-gpu-to-spirv takes.
 static LogicalResult allocateShared(gpu::GPUFuncOp func) {
   OpBuilder builder = OpBuilder::atBlockBegin(&func.getBody().front());
@@ -142,7 +160,8 @@ struct PrepareSPIRVKernels final
           "known_block_size = array<i32: N, 1, 1>");
     if (func.getNumPrivateAttributions() != 0)
       return func.emitOpError("has private buffers; keep them in registers");
-    if (failed(checkArguments(func)) || failed(allocateShared(func)))
+    if (failed(checkArguments(func)) || failed(checkNumbers(func)) ||
+        failed(allocateShared(func)))
       return failure();
     func->setAttr(spirv::getEntryPointABIAttrName(),
                   spirv::getEntryPointABIAttr(&getContext(), *block));

@@ -107,3 +107,29 @@ gpu.module @kernels {
     gpu.return
   }
 }
+
+// -----
+
+gpu.module @kernels {
+  gpu.func @nibbles(%x: memref<?xi8>, %y: memref<?xf32>, %i: index)
+      kernel attributes {known_block_size = array<i32: 64, 1, 1>} {
+    %byte = memref.load %x[%i] : memref<?xi8>
+    // expected-error @below {{cannot run with Vulkan: SPIR-V has no numbers of type 'i4'}}
+    %n = arith.trunci %byte : i8 to i4
+    %f = arith.sitofp %n : i4 to f32
+    memref.store %f, %y[%i] : memref<?xf32>
+    gpu.return
+  }
+}
+
+// -----
+
+gpu.module @kernels {
+  gpu.func @vector(%x: memref<?xvector<4xi32>>, %i: index)
+      kernel attributes {known_block_size = array<i32: 64, 1, 1>} {
+    %v = memref.load %x[%i] : memref<?xvector<4xi32>>
+    // expected-error @below {{cannot run with Vulkan: SPIR-V has no numbers of type 'i12'}}
+    %n = arith.trunci %v : vector<4xi32> to vector<4xi12>
+    gpu.return
+  }
+}
