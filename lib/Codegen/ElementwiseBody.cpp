@@ -7,6 +7,7 @@
 #include "ElementwiseBody.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "mlir/IR/OpDefinition.h"
+#include "llvm/Support/MathExtras.h"
 
 using namespace mlir;
 
@@ -16,10 +17,14 @@ bool headopt::isScheduledElement(Type type) {
 
 bool headopt::isScheduledSum(Type type) { return type.isF32() || type.isF64(); }
 
+bool headopt::fillsItsBytes(Type type) {
+  return type.isIntOrFloat() && type.getIntOrFloatBitWidth() >= 8 &&
+         llvm::isPowerOf2_32(type.getIntOrFloatBitWidth());
+}
+
 bool headopt::isOfWholeBytes(linalg::LinalgOp op) {
   return llvm::all_of(op->getOperandTypes(), [](Type type) {
-    Type element = getElementTypeOrSelf(type);
-    return element.isIntOrFloat() && element.getIntOrFloatBitWidth() % 8 == 0;
+    return fillsItsBytes(getElementTypeOrSelf(type));
   });
 }
 

@@ -23,9 +23,13 @@ bool isScheduledElement(mlir::Type type);
 /// Whether schedules add up numbers of this type: f32, f64.
 bool isScheduledSum(mlir::Type type);
 
-/// Whether all tensors that `op` reads and writes have elements of whole bytes.
-/// A boolean takes a byte in memory, and so does a vector of eight of them:
-/// they are not read and written as vectors.
+/// Whether numbers of this type take as much memory one by one as in a vector:
+/// a boolean takes a byte, and so does a vector of eight of them.
+bool fillsItsBytes(mlir::Type type);
+
+/// Whether all tensors that `op` reads and writes have elements that fill their
+/// bytes, so that they can be read and written as vectors. (store-whole-bytes
+/// sees to that.)
 bool isOfWholeBytes(mlir::linalg::LinalgOp op);
 
 /// True when every operation of `body` but its terminator treats elements one

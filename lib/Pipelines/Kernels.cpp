@@ -18,6 +18,7 @@ using namespace headopt;
 
 void headopt::buildKernelPipeline(OpPassManager &pm,
                                   const KernelPipelineOptions &options) {
+  pm.addPass(createStoreWholeBytes());
   pm.addNestedPass<func::FuncOp>(createFuseElementwise());
   pm.addPass(createCanonicalizerPass());
   pm.addPass(createCSEPass());

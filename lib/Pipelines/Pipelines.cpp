@@ -47,6 +47,7 @@ using namespace headopt;
 
 void headopt::buildBatchPipeline(OpPassManager &pm,
                                  const SpecializeBatchOptions &options) {
+  pm.addPass(createStoreWholeBytes());
   pm.addPass(createSpecializeBatch(options));
   pm.addPass(createCanonicalizerPass());
   pm.addPass(createCSEPass());

@@ -11,6 +11,7 @@
 
 // RUN: head-opt %S/CPU/Inputs/copy.mlir --dump-pass-pipeline \
 // RUN:   --pass-pipeline='builtin.module(lower-head-to-llvm-cpu{vector-bits=128 fma=false converts-f16=false})' 2>&1 >%t.first | FileCheck %s --check-prefix=DUMP
+// DUMP:        store-whole-bytes
 // DUMP:        specialize-batch
 // DUMP:        fuse-elementwise
 // DUMP:        schedule-dense{fma=false vector-bits=128}

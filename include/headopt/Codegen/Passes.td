@@ -11,6 +11,42 @@
 
 include "mlir/Pass/PassBase.td"
 
+def StoreWholeBytes : Pass<"store-whole-bytes", "::mlir::ModuleOp"> {
+  let summary = "Have booleans in tensors stored as bytes";
+  let description = [{
+    In memory a boolean takes a byte; in a vector eight of them do. So that all
+    that follows may read and write a tensor as vectors, and knows its size from
+    its type, tensors of `i1`, and of other signless integers whose width is no
+    power of two of at least 8, such as `i4`, get elements of the next width that
+    is one. Bodies of linalg operations narrow what they read and widen what they
+    write; booleans that are no tensor's stay.
+
+    ```mlir
+    %mask = arith.constant dense<[true, false]> : tensor<2xi1>
+    %y = linalg.generic {...} ins(%mask, %x : tensor<2xi1>, tensor<2xf32>) outs(%init : tensor<2xf32>) {
+    ^bb0(%m: i1, %in: f32, %out: f32):
+      %s = arith.select %m, %in, %zero : f32
+      linalg.yield %s : f32
+    } -> tensor<2xf32>
+    ```
+    becomes
+    ```mlir
+    %mask = arith.constant dense<[1, 0]> : tensor<2xi8>
+    %y = linalg.generic {...} ins(%mask, %x : tensor<2xi8>, tensor<2xf32>) outs(%init : tensor<2xf32>) {
+    ^bb0(%byte: i8, %in: f32, %out: f32):
+      %m = arith.trunci %byte : i8 to i1
+      %s = arith.select %m, %in, %zero : f32
+      linalg.yield %s : f32
+    } -> tensor<2xf32>
+    ```
+    Functions take and give bytes as well: that is what such a tensor is in memory
+    in any case. What computes with such tensors and is no linalg operation is
+    an error.
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect",
+                           "::mlir::linalg::LinalgDialect"];
+}
+
 def SpecializeBatch : Pass<"specialize-batch", "::mlir::ModuleOp"> {
   let summary = "Make a C function of one on tensors, by blocks of the batch";
   let description = [{

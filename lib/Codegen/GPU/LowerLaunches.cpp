@@ -10,6 +10,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "../ElementwiseBody.h"
 #include "headopt/Codegen/Passes.h"
 #include "headopt/Support/Attributes.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -480,6 +481,11 @@ LogicalResult Lowering::lowerLaunch(gpu::LaunchFuncOp launch) {
       FailureOr<Value> base = getBase(operand);
       if (failed(base))
         return failure();
+      Type element = getElementTypeOrSelf(getElementTypeOrSelf(type));
+      if (!fillsItsBytes(element))
+        return launch.emitError("lower-launches: buffers have no elements of "
+                                "type ")
+               << element << "; store-whole-bytes gives them whole bytes";
       kernel.arguments += 'p';
       numbers.push_back(getAddress(*base));
       continue;

@@ -190,3 +190,26 @@ func.func @mask(%x: tensor<2x2xf32>, %init: tensor<2x3xf32>) -> tensor<2x3xf32> 
   } -> tensor<2x3xf32>
   return %z : tensor<2x3xf32>
 }
+
+// -----
+
+// Bytes are read in vectors: store-whole-bytes makes them of booleans.
+// CHECK-LABEL: func.func @bytes(
+// CHECK:         %[[BYTES:.*]] = vector.transfer_read %{{.*}} : tensor<3xi8>, vector<3xi8>
+// CHECK:         %[[MASK:.*]] = arith.trunci %[[BYTES]] : vector<3xi8> to vector<3xi1>
+// CHECK:         arith.select %[[MASK]], %{{.*}}, %{{.*}} : vector<3xi1>, vector<3xf32>
+// CHECK-NOT:     linalg.generic
+func.func @bytes(%x: tensor<2x2xf32>, %init: tensor<2x3xf32>) -> tensor<2x3xf32> {
+  %w = arith.constant dense<[[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]> : tensor<2x3xf32>
+  %mask = arith.constant dense<[1, 0, 1]> : tensor<3xi8>
+  %zero = arith.constant 0.0 : f32
+  %fill = linalg.fill ins(%zero : f32) outs(%init : tensor<2x3xf32>) -> tensor<2x3xf32>
+  %y = linalg.matmul ins(%x, %w : tensor<2x2xf32>, tensor<2x3xf32>) outs(%fill : tensor<2x3xf32>) -> tensor<2x3xf32>
+  %z = linalg.generic {indexing_maps = [affine_map<(m, n) -> (n)>, affine_map<(m, n) -> (m, n)>, affine_map<(m, n) -> (m, n)>], iterator_types = ["parallel", "parallel"]} ins(%mask, %y : tensor<3xi8>, tensor<2x3xf32>) outs(%init : tensor<2x3xf32>) {
+  ^bb0(%byte: i8, %v: f32, %o: f32):
+    %c = arith.trunci %byte : i8 to i1
+    %s = arith.select %c, %v, %zero : f32
+    linalg.yield %s : f32
+  } -> tensor<2x3xf32>
+  return %z : tensor<2x3xf32>
+}

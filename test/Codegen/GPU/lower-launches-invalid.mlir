@@ -109,3 +109,21 @@ func.func @head(%x: tensor<?xf32>) -> tensor<?xf32> {
   return %y : tensor<?xf32>
 }
 }
+
+// -----
+
+// Two elements of this width would be a quarter of a byte.
+module attributes {gpu.container_module} {
+gpu.binary @kernels [#gpu.object<#nvvm.target, assembly = "PTX">]
+func.func @head(%x: tensor<2xf32>) -> tensor<2xf32> {
+  %c1 = arith.constant 1 : index
+  %mask = arith.constant dense<[true, false]> : tensor<2xi1>
+  %m = bufferization.to_buffer %mask read_only : tensor<2xi1> to memref<2xi1>
+  %to = memref.alloc() : memref<2xf32>
+  // expected-error @+1 {{lower-launches: buffers have no elements of type 'i1'; store-whole-bytes gives them whole bytes}}
+  gpu.launch_func @kernels::@k blocks in (%c1, %c1, %c1) threads in (%c1, %c1, %c1)
+      args(%m : memref<2xi1>, %to : memref<2xf32>)
+  %y = bufferization.to_tensor %to restrict : memref<2xf32> to tensor<2xf32>
+  return %y : tensor<2xf32>
+}
+}

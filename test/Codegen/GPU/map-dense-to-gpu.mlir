@@ -117,5 +117,75 @@ func.func @double(%x: tensor<2x4xf64>) -> tensor<2x2xf64> {
   return %y : tensor<2x2xf64>
 }
 
+// An operand of a type that kernels do not have stays with an operation of its own,
+// which map-loops-to-gpu refuses.
+// CHECK-LABEL: func.func @double_behind(
+// CHECK:         gpu.launch {{.*}} function(@double_behind_dense_dense_0)
+// CHECK:         linalg.generic {{.*}} ins(%{{.*}}, %{{.*}} : tensor<2x2xf32>, tensor<2xf64>)
+func.func @double_behind(%x: tensor<2x4xf32>) -> tensor<2x2xf32> {
+  %zero = arith.constant 0.0 : f32
+  %w = arith.constant dense<1.0> : tensor<4x2xf32>
+  %k = arith.constant dense<[1.0, 2.0]> : tensor<2xf64>
+  %empty = tensor.empty() : tensor<2x2xf32>
+  %zeros = linalg.fill ins(%zero : f32) outs(%empty : tensor<2x2xf32>) -> tensor<2x2xf32>
+  %y = linalg.matmul ins(%x, %w : tensor<2x4xf32>, tensor<4x2xf32>) outs(%zeros : tensor<2x2xf32>) -> tensor<2x2xf32>
+  %z = linalg.generic {
+      indexing_maps = [affine_map<(m, n) -> (m, n)>, affine_map<(m, n) -> (n)>, affine_map<(m, n) -> (m, n)>],
+      iterator_types = ["parallel", "parallel"]}
+      ins(%y, %k : tensor<2x2xf32>, tensor<2xf64>) outs(%empty : tensor<2x2xf32>) {
+  ^bb0(%a: f32, %b: f64, %o: f32):
+    %t = arith.truncf %b : f64 to f32
+    %s = arith.addf %a, %t : f32
+    linalg.yield %s : f32
+  } -> tensor<2x2xf32>
+  return %z : tensor<2x2xf32>
+}
+
+// CHECK-LABEL: func.func @boolean_behind(
+// CHECK:         gpu.launch {{.*}} function(@boolean_behind_dense_dense_0)
+// CHECK:         linalg.generic {{.*}} ins(%{{.*}}, %{{.*}} : tensor<2x2xf32>, tensor<2xi1>)
+func.func @boolean_behind(%x: tensor<2x4xf32>) -> tensor<2x2xf32> {
+  %zero = arith.constant 0.0 : f32
+  %w = arith.constant dense<1.0> : tensor<4x2xf32>
+  %k = arith.constant dense<[true, false]> : tensor<2xi1>
+  %empty = tensor.empty() : tensor<2x2xf32>
+  %zeros = linalg.fill ins(%zero : f32) outs(%empty : tensor<2x2xf32>) -> tensor<2x2xf32>
+  %y = linalg.matmul ins(%x, %w : tensor<2x4xf32>, tensor<4x2xf32>) outs(%zeros : tensor<2x2xf32>) -> tensor<2x2xf32>
+  %z = linalg.generic {
+      indexing_maps = [affine_map<(m, n) -> (m, n)>, affine_map<(m, n) -> (n)>, affine_map<(m, n) -> (m, n)>],
+      iterator_types = ["parallel", "parallel"]}
+      ins(%y, %k : tensor<2x2xf32>, tensor<2xi1>) outs(%empty : tensor<2x2xf32>) {
+  ^bb0(%a: f32, %b: i1, %o: f32):
+    %s = arith.select %b, %a, %zero : f32
+    linalg.yield %s : f32
+  } -> tensor<2x2xf32>
+  return %z : tensor<2x2xf32>
+}
+
+// Bytes are part of the kernel.
+// CHECK-LABEL: func.func @bytes_behind(
+// CHECK:         gpu.launch {{.*}} function(@bytes_behind_dense_dense_0)
+// CHECK:           memref.load %{{.*}} : memref<2xi8>
+// CHECK:           arith.trunci %{{.*}} : i8 to i1
+// CHECK-NOT:     linalg.generic
+func.func @bytes_behind(%x: tensor<2x4xf32>) -> tensor<2x2xf32> {
+  %zero = arith.constant 0.0 : f32
+  %w = arith.constant dense<1.0> : tensor<4x2xf32>
+  %k = arith.constant dense<[1, 0]> : tensor<2xi8>
+  %empty = tensor.empty() : tensor<2x2xf32>
+  %zeros = linalg.fill ins(%zero : f32) outs(%empty : tensor<2x2xf32>) -> tensor<2x2xf32>
+  %y = linalg.matmul ins(%x, %w : tensor<2x4xf32>, tensor<4x2xf32>) outs(%zeros : tensor<2x2xf32>) -> tensor<2x2xf32>
+  %z = linalg.generic {
+      indexing_maps = [affine_map<(m, n) -> (m, n)>, affine_map<(m, n) -> (n)>, affine_map<(m, n) -> (m, n)>],
+      iterator_types = ["parallel", "parallel"]}
+      ins(%y, %k : tensor<2x2xf32>, tensor<2xi8>) outs(%empty : tensor<2x2xf32>) {
+  ^bb0(%a: f32, %b: i8, %o: f32):
+    %c = arith.trunci %b : i8 to i1
+    %s = arith.select %c, %a, %zero : f32
+    linalg.yield %s : f32
+  } -> tensor<2x2xf32>
+  return %z : tensor<2x2xf32>
+}
+
 // The numbers of @layer's constant, behind 4 bytes for their alignment: 1 3 5 7 2 4 6 8.
 // CHECK: columns: "0x400000000000803F000040400000A0400000E04000000040000080400000C04000000041"

@@ -101,14 +101,24 @@ def call_library(library, function, calls, folder, environment):
     return done, target
 
 
+def save(head, folder):
+    """The file that holds the head: a model, or linalg where that has a text."""
+    if hasattr(head, "text"):
+        path = folder / "head.mlir"
+        path.write_text(head.text())
+    else:
+        path = folder / "head.onnx"
+        onnx.save(head.model(), path)
+    return path
+
+
 class DeviceHead:
     """A head compiled for a target."""
 
     def __init__(self, head, target, folder):
         self.head, self.target, self.folder = head, target, folder
         self.interface = INTERFACES[target.split(":")[0]]
-        self.model, self.library = folder / "head.onnx", folder / "head.so"
-        onnx.save(head.model(), self.model)
+        self.model, self.library = save(head, folder), folder / "head.so"
         compile_model(self.model, self.library, target, "--name=head")
         self.function = f"head_{self.interface}"
         self.emulator = None
