@@ -30,8 +30,8 @@ HEADOPT_RUNTIME void headopt_runtime_say(const char *format, ...) {
 
 HEADOPT_RUNTIME int32_t
 headopt_gpu_reject(const struct headopt_gpu_program *program) {
-  headopt_runtime_say("bad arguments for '%s': the batch is not one that it "
-                      "takes, an extent is below 1, or a pointer is null",
+  headopt_runtime_say("bad arguments for '%s': the batch or an extent is not "
+                      "one that it takes, or a pointer is null",
                       program->name);
   return HEADOPT_GPU_BAD_ARGUMENT;
 }

@@ -25,6 +25,7 @@
 #include "mlir/IR/ImplicitLocOpBuilder.h"
 #include "mlir/Interfaces/SideEffectInterfaces.h"
 #include "llvm/ADT/MapVector.h"
+#include "llvm/Support/MathExtras.h"
 
 namespace headopt {
 #define GEN_PASS_DEF_LOWERLAUNCHES
@@ -36,6 +37,8 @@ using namespace headopt;
 
 /// Of parts of the memory that a call asks for.
 static constexpr int64_t kAlignment = 256;
+/// More than any device has. Sums of sizes up to this have 64 bits.
+static constexpr int64_t kMaxBytes = int64_t(1) << 48;
 /// 64-bit words of `struct headopt_gpu_call`.
 static constexpr int64_t kCallWords = 32;
 /// Of `struct headopt_gpu_program`.
@@ -67,7 +70,8 @@ private:
                               ArrayRef<Type> arguments);
   Value callRuntime(StringRef name, Type result, ValueRange arguments);
 
-  func::FuncOp createEntry(StringRef name, bool withStream);
+  scf::IfOp rejectIf(Value isBad);
+  void createEntry(StringRef name, bool withStream);
   /// Of the function on device memory.
   std::string getDeviceName() {
     return getName(interface == "vulkan" ? ".device" : ("_" + interface).str());
@@ -79,7 +83,11 @@ private:
 
   FailureOr<Value> getBase(Value value);
   Value getAddress(Value base);
-  Value getExtent(Value tensor, int64_t axis);
+  Value getExtent(Value shaped, int64_t axis);
+  void note(Value isBad);
+  Value multiply(Value left, Value right);
+  Value getTotal(RankedTensorType type, ValueRange extents);
+  LogicalResult lowerAlloc(memref::AllocOp alloc, Value &scratch);
   LogicalResult lowerSize(Operation &op, Value &scratch);
   LogicalResult lowerLaunch(gpu::LaunchFuncOp launch);
   LogicalResult lowerBody(Block &body);
@@ -87,8 +95,6 @@ private:
   Value number(int64_t value) {
     return arith::ConstantIntOp::create(b, value, 64);
   }
-  Value getBytes(Value count, Type element);
-  Value isTooLarge(ValueRange extents);
 
   ImplicitLocOpBuilder b;
   func::FuncOp head;
@@ -106,6 +112,10 @@ private:
   // Of the function that is being built.
   func::FuncOp entry;
   Value call, slots;
+  /// Bytes of what the caller gives and gets.
+  Value inputBytes, outputBytes;
+  /// Whether one of the sizes so far is none that a call can have; null for no.
+  Value hasBadSize;
   IRMapping map;
   llvm::DenseMap<Value, Value> addresses;
 };
@@ -120,11 +130,37 @@ static LogicalResult refuse(Operation *op) {
   return op->emitError("cannot run on a GPU: '") << op->getName() << "'";
 }
 
+static bool isNumber(Type type) { return type.isIntOrIndexOrFloat(); }
+
+/// In memory, of a number or a vector; 0 for what has no place there.
+static int64_t getBytes(Type element) {
+  if (auto vector = dyn_cast<VectorType>(element))
+    return vector.isScalable()
+               ? 0
+               : vector.getNumElements() * getBytes(vector.getElementType());
+  if (!element.isIntOrFloat())
+    return 0;
+  return llvm::divideCeil(element.getIntOrFloatBitWidth(), 8);
+}
+
+/// Bytes of the extents of `type` that are known, without the batch; nullopt
+/// when they are more than any device has.
+static std::optional<int64_t> getKnownBytes(RankedTensorType type) {
+  int64_t bytes = getBytes(type.getElementType());
+  for (int64_t extent : type.getShape().drop_front())
+    if (!ShapedType::isDynamic(extent) &&
+        (llvm::MulOverflow(bytes, extent, bytes) || bytes > kMaxBytes))
+      return std::nullopt;
+  return bytes;
+}
+
 /// Where `value` is in memory: the function's argument, an allocation or a
 /// constant. Views of other shapes begin at the same address.
 FailureOr<Value> Lowering::getBase(Value value) {
   while (Operation *op = value.getDefiningOp()) {
-    if (isa<memref::AllocOp, arith::ConstantOp>(op))
+    if (isa<memref::AllocOp>(op) ||
+        (isa<arith::ConstantOp>(op) &&
+         getElementTypeOrSelf(value.getType()).isIntOrFloat()))
       return value;
     bool isView =
         isa<bufferization::ToBufferOp, bufferization::ToTensorOp,
@@ -156,6 +192,14 @@ LogicalResult Lowering::check() {
     return head.emitError("lower-launches: the result has an extent besides "
                           "the batch that is not known; give the model static "
                           "shapes");
+  for (RankedTensorType tensor : {inputType, outputType}) {
+    if (!tensor.getElementType().isIntOrFloat())
+      return head.emitError("lower-launches: ")
+             << tensor << " is no tensor of numbers";
+    if (!getKnownBytes(tensor))
+      return head.emitError("lower-launches: ")
+             << tensor << " is larger than any device's memory";
+  }
   for (int64_t axis = 1; axis < inputType.getRank(); ++axis)
     if (inputType.isDynamicDim(axis))
       dynamicAxes.push_back(axis);
@@ -177,9 +221,18 @@ LogicalResult Lowering::check() {
   if (failed(result))
     return failure();
   resultBase = *result;
-  if (!resultBase.getDefiningOp<memref::AllocOp>())
+  auto alloc = resultBase.getDefiningOp<memref::AllocOp>();
+  if (!alloc)
     return head.emitError("lower-launches: the result is not computed by a "
                           "kernel");
+  // Where both are dynamic, each call compares them.
+  MemRefType buffer = alloc.getType();
+  bool isFixed = outputType.hasStaticShape();
+  if (buffer.hasStaticShape() != isFixed ||
+      (isFixed && buffer.getNumElements() != outputType.getNumElements()))
+    return alloc.emitError("lower-launches: a buffer of ")
+           << buffer << " is not as long as the result, which is "
+           << outputType;
   return success();
 }
 
@@ -289,8 +342,7 @@ void Lowering::createProgram() {
     LLVM::GlobalOp::create(b, type, /*isConstant=*/true,
                            LLVM::Linkage::Internal, symbol, attr,
                            /*alignment=*/64);
-    int64_t bytes =
-        shaped.getNumElements() * shaped.getElementTypeBitWidth() / 8;
+    int64_t bytes = shaped.getNumElements() * getBytes(shaped.getElementType());
     constantRows.push_back({[=] { return getAddress(symbol); },
                             [=] { return getNumber(i64, bytes); }});
   }
@@ -341,10 +393,46 @@ void Lowering::createProgram() {
 // The body
 //===----------------------------------------------------------------------===//
 
-Value Lowering::getBytes(Value count, Type element) {
-  Value size =
-      arith::ConstantIndexOp::create(b, element.getIntOrFloatBitWidth() / 8);
-  return arith::MulIOp::create(b, count, size);
+/// Has calls rejected where `isBad`.
+void Lowering::note(Value isBad) {
+  if (getConstantIntValue(isBad) == 0)
+    return;
+  hasBadSize = hasBadSize
+                   ? arith::OrIOp::create(b, hasBadSize, isBad).getResult()
+                   : isBad;
+}
+
+/// left * right, of i64 or index.
+Value Lowering::multiply(Value left, Value right) {
+  std::optional<int64_t> first = getConstantIntValue(left),
+                         second = getConstantIntValue(right);
+  int64_t product;
+  bool isKnown =
+      first && second && !llvm::MulOverflow(*first, *second, product);
+  if (isKnown || first == 1 || second == 1)
+    return b.createOrFold<arith::MulIOp>(left, right);
+  Type i64 = b.getI64Type();
+  auto convert = [&](Value number, Type to) -> Value {
+    if (number.getType() == to)
+      return number;
+    return arith::IndexCastOp::create(b, to, number);
+  };
+  auto both = LLVM::SMulWithOverflowOp::create(
+      b, LLVM::LLVMStructType::getLiteral(b.getContext(), {i64, b.getI1Type()}),
+      convert(left, i64), convert(right, i64));
+  note(LLVM::ExtractValueOp::create(b, both, 1));
+  return convert(LLVM::ExtractValueOp::create(b, both, 0), left.getType());
+}
+
+/// Bytes of a tensor of `type` whose dynamic extents are `extents`.
+Value Lowering::getTotal(RankedTensorType type, ValueRange extents) {
+  Value bytes = number(*getKnownBytes(type));
+  for (Value extent : extents)
+    bytes = multiply(extent, bytes);
+  bytes = multiply(entry.getArgument(1), bytes);
+  note(arith::CmpIOp::create(b, arith::CmpIPredicate::ugt, bytes,
+                             number(kMaxBytes)));
+  return bytes;
 }
 
 /// The device's address of `base`, as i64.
@@ -360,12 +448,15 @@ Value Lowering::getAddress(Value base) {
   return callRuntime("headopt_gpu_constant", b.getI64Type(), {call, which});
 }
 
-/// Extent `axis` of `tensor`, as the arguments say it; null when they do not.
-Value Lowering::getExtent(Value tensor, int64_t axis) {
-  auto type = cast<RankedTensorType>(tensor.getType());
+/// Extent `axis` of a tensor or buffer, as the arguments say it; null when they
+/// do not.
+Value Lowering::getExtent(Value shaped, int64_t axis) {
+  auto type = dyn_cast<ShapedType>(shaped.getType());
+  if (!type || !type.hasRank() || axis < 0 || axis >= type.getRank())
+    return nullptr;
   if (!type.isDynamicDim(axis))
     return arith::ConstantIndexOp::create(b, type.getDimSize(axis));
-  if (tensor == head.getArgument(0)) {
+  if (shaped == head.getArgument(0)) {
     unsigned argument = 1;
     if (axis != 0)
       argument =
@@ -373,9 +464,13 @@ Value Lowering::getExtent(Value tensor, int64_t axis) {
     return arith::IndexCastOp::create(b, b.getIndexType(),
                                       entry.getArgument(argument));
   }
-  Operation *op = tensor.getDefiningOp();
-  if (auto cast = dyn_cast_if_present<tensor::CastOp>(op))
-    return getExtent(cast.getSource(), axis);
+  Operation *op = shaped.getDefiningOp();
+  if (isa_and_present<tensor::CastOp, memref::CastOp, bufferization::ToBufferOp,
+                      bufferization::ToTensorOp>(op))
+    return getExtent(op->getOperand(0), axis);
+  if (auto alloc = dyn_cast_if_present<memref::AllocOp>(op))
+    return map.lookupOrNull(
+        alloc.getDynamicSizes()[alloc.getType().getDynamicDimIndex(axis)]);
   if (auto expand = dyn_cast_if_present<tensor::ExpandShapeOp>(op))
     return map.lookupOrNull(cast<Value>(expand.getMixedOutputShape()[axis]));
   auto collapse = dyn_cast_if_present<tensor::CollapseShapeOp>(op);
@@ -386,10 +481,46 @@ Value Lowering::getExtent(Value tensor, int64_t axis) {
     Value extent = getExtent(collapse.getSrc(), source);
     if (!extent)
       return nullptr;
-    product =
-        product ? Value(arith::MulIOp::create(b, product, extent)) : extent;
+    product = product ? multiply(product, extent) : extent;
   }
   return product;
+}
+
+/// Finds a place for a buffer, behind `scratch` bytes of others.
+LogicalResult Lowering::lowerAlloc(memref::AllocOp alloc, Value &scratch) {
+  MemRefType type = alloc.getType();
+  int64_t elementBytes = getBytes(type.getElementType());
+  if (type.getRank() != 1 || !type.getLayout().isIdentity() ||
+      type.getMemorySpace() || !llvm::isPowerOf2_64(elementBytes) ||
+      !fillsItsBytes(getElementTypeOrSelf(type.getElementType())))
+    return alloc.emitError("cannot run on a GPU: a buffer of ")
+           << type
+           << "; buffers have one axis, no layout, and numbers of whole bytes "
+              "or vectors of them";
+  Value count = getExtent(alloc, 0);
+  assert(count && "sizes are computed before they are used");
+  if (alloc.getResult() == resultBase) {
+    if (!type.hasStaticShape()) {
+      Value expected = arith::ConstantIndexOp::create(
+          b, ShapedType::getNumElements(outputType.getShape().drop_front()));
+      expected =
+          arith::MulIOp::create(b, expected, getExtent(head.getArgument(0), 0));
+      note(arith::CmpIOp::create(b, arith::CmpIPredicate::ne, count, expected));
+    }
+    return success();
+  }
+  addresses[alloc] = scratch;
+  Value bytes =
+      multiply(count, arith::ConstantIndexOp::create(b, elementBytes));
+  note(b.createOrFold<arith::CmpIOp>(
+      arith::CmpIPredicate::ugt, bytes,
+      arith::ConstantIndexOp::create(b, kMaxBytes)));
+  Value mask = arith::ConstantIndexOp::create(b, kAlignment - 1);
+  Value inverse = arith::ConstantIndexOp::create(b, -kAlignment);
+  Value rounded =
+      arith::AndIOp::create(b, arith::AddIOp::create(b, bytes, mask), inverse);
+  scratch = arith::AddIOp::create(b, scratch, rounded);
+  return success();
 }
 
 /// Computes how much memory is asked for and where its parts are, and all else
@@ -408,32 +539,17 @@ LogicalResult Lowering::lowerSize(Operation &op, Value &scratch) {
           return failure();
     return success();
   }
-  if (auto dim = dyn_cast<tensor::DimOp>(op)) {
-    std::optional<int64_t> axis = dim.getConstantIndex();
-    Value extent = axis ? getExtent(dim.getSource(), *axis) : Value();
+  if (isa<tensor::DimOp, memref::DimOp>(op)) {
+    std::optional<int64_t> axis = getConstantIntValue(op.getOperand(1));
+    Value extent = axis ? getExtent(op.getOperand(0), *axis) : Value();
     if (!extent)
-      return dim.emitError("cannot run on a GPU: an extent that does not come "
-                           "from the feature map");
-    map.map(dim.getResult(), extent);
+      return op.emitError("cannot run on a GPU: an extent that does not come "
+                          "from the feature map");
+    map.map(op.getResult(0), extent);
     return success();
   }
-  if (auto alloc = dyn_cast<memref::AllocOp>(op)) {
-    if (alloc.getResult() == resultBase)
-      return success();
-    Value count = alloc.getDynamicSizes().empty()
-                      ? arith::ConstantIndexOp::create(
-                            b, alloc.getType().getNumElements())
-                            .getResult()
-                      : map.lookup(alloc.getDynamicSizes()[0]);
-    addresses[alloc] = scratch;
-    Value bytes = getBytes(count, alloc.getType().getElementType());
-    Value mask = arith::ConstantIndexOp::create(b, kAlignment - 1);
-    Value inverse = arith::ConstantIndexOp::create(b, -kAlignment);
-    Value rounded = arith::AndIOp::create(
-        b, arith::AddIOp::create(b, bytes, mask), inverse);
-    scratch = arith::AddIOp::create(b, scratch, rounded);
-    return success();
-  }
+  if (auto alloc = dyn_cast<memref::AllocOp>(op))
+    return lowerAlloc(alloc, scratch);
   if (auto pointer = dyn_cast<memref::ExtractAlignedPointerAsIndexOp>(op)) {
     FailureOr<Value> base = getBase(pointer.getSource());
     if (failed(base))
@@ -445,14 +561,18 @@ LogicalResult Lowering::lowerSize(Operation &op, Value &scratch) {
                 .getResult());
     return success();
   }
-  bool isNumber = llvm::all_of(op.getResultTypes(), [](Type type) {
-    return type.isIntOrIndexOrFloat();
-  });
-  bool isKnown = llvm::all_of(op.getOperands(), [&](Value operand) {
-    return operand.getType().isIntOrIndexOrFloat() && map.contains(operand);
-  });
-  if (isNumber && isKnown && isPure(&op) && op.getNumRegions() == 0) {
-    b.clone(op, map);
+  // Arithmetic of what is known by now. There is no memory to read yet.
+  if (op.getNumResults() != 0 && op.getNumRegions() == 0 && isPure(&op) &&
+      llvm::all_of(op.getResultTypes(), isNumber) &&
+      llvm::all_of(op.getOperands(), [&](Value operand) {
+        return isNumber(operand.getType()) && map.contains(operand);
+      })) {
+    if (auto product = dyn_cast<arith::MulIOp>(op);
+        product && product.getType().isIndex())
+      map.map(product.getResult(), multiply(map.lookup(product.getLhs()),
+                                            map.lookup(product.getRhs())));
+    else
+      b.clone(op, map);
     return success();
   }
   // Views and constants stand for addresses, which are looked up where they are
@@ -467,7 +587,8 @@ LogicalResult Lowering::lowerLaunch(gpu::LaunchFuncOp launch) {
   auto isOne = [](Value value) { return getConstantIntValue(value) == 1; };
   if (!threads || !isOne(launch.getBlockSizeY()) ||
       !isOne(launch.getBlockSizeZ()) || !isOne(launch.getGridSizeY()) ||
-      !isOne(launch.getGridSizeZ()) || launch.getDynamicSharedMemorySize())
+      !isOne(launch.getGridSizeZ()) || launch.getDynamicSharedMemorySize() ||
+      launch.hasClusterSize())
     return launch.emitError("lower-launches: grids and blocks have one axis, "
                             "and blocks a known number of threads");
   if (launch.getKernelModuleName() != binary.getSymName())
@@ -490,22 +611,28 @@ LogicalResult Lowering::lowerLaunch(gpu::LaunchFuncOp launch) {
       numbers.push_back(getAddress(*base));
       continue;
     }
+    if (!type.isIndex() && !type.isInteger(32) && !type.isF32())
+      return launch.emitError("lower-launches: kernels take no arguments of "
+                              "type ")
+             << type;
     Value mapped = map.lookup(operand);
     if (type.isIndex()) {
       kernel.arguments += 'i';
       numbers.push_back(arith::IndexCastOp::create(b, b.getI64Type(), mapped));
-    } else if (type.isInteger(32) || type.isF32()) {
+    } else {
       kernel.arguments += type.isF32() ? 'f' : 'w';
       if (type.isF32())
         mapped = arith::BitcastOp::create(b, b.getI32Type(), mapped);
       numbers.push_back(arith::ExtUIOp::create(b, b.getI64Type(), mapped));
-    } else {
-      return launch.emitError("lower-launches: kernels take no arguments of "
-                              "type ")
-             << type;
     }
   }
-  kernel = kernels.try_emplace(launch.getKernelName(), kernel).first->second;
+  const Kernel &known =
+      kernels.try_emplace(launch.getKernelName(), kernel).first->second;
+  if (known.threads != kernel.threads || known.arguments != kernel.arguments)
+    return launch.emitError("lower-launches: kernel '")
+           << launch.getKernelName().getValue()
+           << "' is launched before with other blocks or arguments; make it "
+              "two kernels";
 
   for (auto [i, value] : llvm::enumerate(numbers)) {
     auto pointer = LLVM::LLVMPointerType::get(b.getContext());
@@ -513,7 +640,7 @@ LogicalResult Lowering::lowerLaunch(gpu::LaunchFuncOp launch) {
                                      ArrayRef<LLVM::GEPArg>(int32_t(i)));
     LLVM::StoreOp::create(b, value, slot);
   }
-  Value which = arith::ConstantIntOp::create(b, kernel.index, 32);
+  Value which = arith::ConstantIntOp::create(b, known.index, 32);
   Value blocks = arith::IndexCastOp::create(b, b.getI64Type(),
                                             map.lookup(launch.getGridSizeX()));
   callRuntime("headopt_gpu_launch", Type(), {call, which, blocks, slots});
@@ -547,39 +674,24 @@ LogicalResult Lowering::lowerBody(Block &body) {
 // The functions
 //===----------------------------------------------------------------------===//
 
-/// The bytes of one sample, with 1 for extents that only a call knows.
-static int64_t getSampleBytes(RankedTensorType type) {
-  int64_t bytes = llvm::divideCeil(type.getElementTypeBitWidth(), 8);
-  for (int64_t extent : type.getShape().drop_front())
-    if (!ShapedType::isDynamic(extent))
-      bytes *= extent;
-  return bytes;
-}
-
-/// Whether map or result, with `extents` for those that only a call knows,
-/// have more bytes than any device can address. What is computed on the way
-/// is not 2^16 times as large, so that no number of bytes exceeds 64 bits.
-Value Lowering::isTooLarge(ValueRange extents) {
-  static constexpr int64_t kAddressable = int64_t(1) << 47;
-  Value bytes =
-      number(std::max(getSampleBytes(inputType), getSampleBytes(outputType)));
-  Value tooLarge;
-  for (Value extent : extents) {
-    auto product = arith::MulUIExtendedOp::create(b, bytes, extent);
-    bytes = product.getLow();
-    Value exceeds = arith::CmpIOp::create(b, arith::CmpIPredicate::ne,
-                                          product.getHigh(), number(0));
-    tooLarge = tooLarge ? arith::OrIOp::create(b, tooLarge, exceeds) : exceeds;
-  }
-  Value isFar = arith::CmpIOp::create(b, arith::CmpIPredicate::uge, bytes,
-                                      number(kAddressable));
-  return arith::OrIOp::create(b, tooLarge, isFar);
+/// Rejects the call where `isBad`; the builder is left where it is not, in a
+/// branch that is to give the function's result.
+scf::IfOp Lowering::rejectIf(Value isBad) {
+  auto pointer = LLVM::LLVMPointerType::get(b.getContext());
+  Type i32 = b.getI32Type();
+  auto branch = scf::IfOp::create(b, TypeRange(i32), isBad,
+                                  /*withElseRegion=*/true);
+  b.setInsertionPointToStart(branch.thenBlock());
+  Value program = LLVM::AddressOfOp::create(b, pointer, getName(".program"));
+  scf::YieldOp::create(b, callRuntime("headopt_gpu_reject", i32, program));
+  b.setInsertionPointToStart(branch.elseBlock());
+  return branch;
 }
 
 /// int32_t NAME(const void *features, int64_t batch, [int64_t extent...,]
 ///              void *output, [void *stream])
 /// up to the check of its arguments; the builder is left where they are good.
-func::FuncOp Lowering::createEntry(StringRef name, bool withStream) {
+void Lowering::createEntry(StringRef name, bool withStream) {
   auto pointer = LLVM::LLVMPointerType::get(b.getContext());
   Type i64 = b.getI64Type(), i32 = b.getI32Type();
   SmallVector<Type> types{pointer, i64};
@@ -588,7 +700,7 @@ func::FuncOp Lowering::createEntry(StringRef name, bool withStream) {
   if (withStream)
     types.push_back(pointer);
   b.setInsertionPoint(head);
-  auto entry = func::FuncOp::create(b, name, b.getFunctionType(types, {i32}));
+  entry = func::FuncOp::create(b, name, b.getFunctionType(types, {i32}));
   b.setInsertionPointToStart(entry.addEntryBlock());
 
   auto compare = [&](arith::CmpIPredicate predicate, Value a, int64_t value) {
@@ -607,22 +719,22 @@ func::FuncOp Lowering::createEntry(StringRef name, bool withStream) {
   for (unsigned i = 2; i != last; ++i)
     isBad = arith::OrIOp::create(
         b, isBad, compare(arith::CmpIPredicate::slt, entry.getArgument(i), 1));
-  isBad = arith::OrIOp::create(
-      b, isBad, isTooLarge(entry.getArguments().slice(1, last - 1)));
   Value lacksMemory = arith::OrIOp::create(b, isNull(entry.getArgument(0)),
                                            isNull(entry.getArgument(last)));
   isBad = arith::OrIOp::create(
       b, isBad,
       arith::AndIOp::create(b, compare(arith::CmpIPredicate::ne, batch, 0),
                             lacksMemory));
-  auto branch = scf::IfOp::create(b, TypeRange(i32), isBad,
-                                  /*withElseRegion=*/true);
+  hasBadSize = nullptr;
+  inputBytes =
+      getTotal(inputType, entry.getArguments().slice(2, dynamicAxes.size()));
+  outputBytes = getTotal(outputType, {});
+  isBad = arith::OrIOp::create(b, isBad, hasBadSize);
+  hasBadSize = nullptr;
+  scf::IfOp branch = rejectIf(isBad);
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPointAfter(branch);
   func::ReturnOp::create(b, branch.getResults());
-  b.setInsertionPointToStart(branch.thenBlock());
-  Value program = LLVM::AddressOfOp::create(b, pointer, getName(".program"));
-  scf::YieldOp::create(b, callRuntime("headopt_gpu_reject", i32, program));
-  b.setInsertionPointToStart(branch.elseBlock());
-  return entry;
 }
 
 /// Memory of the function's own: `words` 64-bit words.
@@ -639,7 +751,7 @@ static Value createWords(ImplicitLocOpBuilder &b, func::FuncOp entry,
 LogicalResult Lowering::createOnDevice() {
   Type i64 = b.getI64Type();
   auto pointer = LLVM::LLVMPointerType::get(b.getContext());
-  entry = createEntry(getDeviceName(), /*withStream=*/true);
+  createEntry(getDeviceName(), /*withStream=*/true);
   // Nobody else has addresses of Vulkan's memory.
   if (interface == "vulkan")
     entry.setPrivate();
@@ -662,6 +774,12 @@ LogicalResult Lowering::createOnDevice() {
   for (Operation &op : body)
     if (failed(lowerSize(op, scratch)))
       return failure();
+  if (hasBadSize) {
+    scf::IfOp branch = rejectIf(hasBadSize);
+    OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPointAfter(branch);
+    scf::YieldOp::create(b, branch.getResults());
+  }
   Value program = LLVM::AddressOfOp::create(b, pointer, getName(".program"));
   callRuntime("headopt_gpu_begin", Type(),
               {call, program, entry.getArgument(numArguments - 1),
@@ -682,22 +800,12 @@ void Lowering::createOnHost() {
   Type i64 = b.getI64Type(), i32 = b.getI32Type();
   auto pointer = LLVM::LLVMPointerType::get(b.getContext());
   func::FuncOp device = entry;
-  entry = createEntry(interface == "vulkan" ? getName("_vulkan")
-                                            : getDeviceName() + "_host",
-                      /*withStream=*/false);
+  createEntry(interface == "vulkan" ? getName("_vulkan")
+                                    : getDeviceName() + "_host",
+              /*withStream=*/false);
   // Such as the signature, which is that of a head on a CPU.
   entry->setDiscardableAttrs(llvm::to_vector(head->getDiscardableAttrs()));
   call = createWords(b, entry, kCallWords);
-  Value batch = entry.getArgument(1);
-  auto getTotal = [&](RankedTensorType type, ValueRange extents) {
-    Value bytes = arith::MulIOp::create(b, batch, number(getSampleBytes(type)));
-    for (Value extent : extents)
-      bytes = arith::MulIOp::create(b, bytes, extent);
-    return bytes;
-  };
-  Value inputBytes =
-      getTotal(inputType, entry.getArguments().slice(2, dynamicAxes.size()));
-  Value outputBytes = getTotal(outputType, {});
   Value output = entry.getArguments().back();
   Value program = LLVM::AddressOfOp::create(b, pointer, getName(".program"));
   callRuntime("headopt_gpu_stage", Type(),

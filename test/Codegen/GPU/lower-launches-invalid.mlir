@@ -92,19 +92,18 @@ func.func @head(%x: tensor<2x3xf32>) -> tensor<2x3xf32> {
 
 // -----
 
-// A number that is read from memory is not known before the first kernel runs.
 module attributes {gpu.container_module} {
 gpu.binary @kernels [#gpu.object<#nvvm.target, assembly = "PTX">]
 func.func @head(%x: tensor<?xf32>) -> tensor<?xf32> {
-  %c1 = arith.constant 1 : index
   %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
   %n = tensor.dim %x, %c0 : tensor<?xf32>
-  %from = bufferization.to_buffer %x read_only : tensor<?xf32> to memref<?xf32>
+  // There is no memory to read before kernels run.
+  // expected-error @+1 {{cannot run on a GPU: 'tensor.extract'}}
+  %first = tensor.extract %x[%c0] : tensor<?xf32>
   %to = memref.alloc(%n) : memref<?xf32>
-  // expected-error @+1 {{cannot run on a GPU: 'memref.dim'}}
-  %m = memref.dim %to, %c0 : memref<?xf32>
-  gpu.launch_func @kernels::@k blocks in (%m, %c1, %c1) threads in (%c1, %c1, %c1)
-      args(%from : memref<?xf32>, %to : memref<?xf32>)
+  gpu.launch_func @kernels::@k blocks in (%c1, %c1, %c1) threads in (%c1, %c1, %c1)
+      args(%first : f32, %to : memref<?xf32>)
   %y = bufferization.to_tensor %to restrict : memref<?xf32> to tensor<?xf32>
   return %y : tensor<?xf32>
 }
@@ -126,4 +125,174 @@ func.func @head(%x: tensor<2xf32>) -> tensor<2xf32> {
   %y = bufferization.to_tensor %to restrict : memref<2xf32> to tensor<2xf32>
   return %y : tensor<2xf32>
 }
+}
+
+// -----
+
+module attributes {gpu.container_module} {
+gpu.binary @kernels [#gpu.object<#nvvm.target, assembly = "PTX">]
+func.func @head(%x: tensor<?xf32>) -> tensor<?xf32> {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %n = tensor.dim %x, %c0 : tensor<?xf32>
+  %at = arith.constant 3 : index
+  // expected-error @+1 {{cannot run on a GPU: an extent that does not come from the feature map}}
+  %none = tensor.dim %x, %at : tensor<?xf32>
+  %to = memref.alloc(%n) : memref<?xf32>
+  %y = bufferization.to_tensor %to restrict : memref<?xf32> to tensor<?xf32>
+  return %y : tensor<?xf32>
+}
+}
+
+// -----
+
+module attributes {gpu.container_module} {
+gpu.binary @kernels [#gpu.object<#nvvm.target, assembly = "PTX">]
+func.func @head(%x: tensor<?xf32>) -> tensor<?xf32> {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %n = tensor.dim %x, %c0 : tensor<?xf32>
+  %to = memref.alloc(%n) : memref<?xf32>
+  // expected-error @+1 {{cannot run on a GPU: a buffer of 'memref<?x4xf32>'; buffers have one axis, no layout, and numbers of whole bytes or vectors of them}}
+  %t = memref.alloc(%n) : memref<?x4xf32>
+  %y = bufferization.to_tensor %to restrict : memref<?xf32> to tensor<?xf32>
+  return %y : tensor<?xf32>
+}
+}
+
+// -----
+
+module attributes {gpu.container_module} {
+gpu.binary @kernels [#gpu.object<#nvvm.target, assembly = "PTX">]
+func.func @head(%x: tensor<?xf32>) -> tensor<?xf32> {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %n = tensor.dim %x, %c0 : tensor<?xf32>
+  %to = memref.alloc(%n) : memref<?xf32>
+  // expected-error @+1 {{cannot run on a GPU: a buffer of 'memref<?xi1>'; buffers have one axis, no layout, and numbers of whole bytes or vectors of them}}
+  %t = memref.alloc(%n) : memref<?xi1>
+  %y = bufferization.to_tensor %to restrict : memref<?xf32> to tensor<?xf32>
+  return %y : tensor<?xf32>
+}
+}
+
+// -----
+
+module attributes {gpu.container_module} {
+gpu.binary @kernels [#gpu.object<#nvvm.target, assembly = "PTX">]
+func.func @head(%x: tensor<?xf32>) -> tensor<?xf32> {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %n = tensor.dim %x, %c0 : tensor<?xf32>
+  %to = memref.alloc(%n) : memref<?xf32>
+  // expected-error @+1 {{cannot run on a GPU: a buffer of 'memref<?xf32, strided<[2]>>'; buffers have one axis, no layout, and numbers of whole bytes or vectors of them}}
+  %t = memref.alloc(%n) : memref<?xf32, strided<[2]>>
+  %y = bufferization.to_tensor %to restrict : memref<?xf32> to tensor<?xf32>
+  return %y : tensor<?xf32>
+}
+}
+
+// -----
+
+module attributes {gpu.container_module} {
+gpu.binary @kernels [#gpu.object<#nvvm.target, assembly = "PTX">]
+func.func @head(%x: tensor<?xf32>) -> tensor<?xf32> {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %n = tensor.dim %x, %c0 : tensor<?xf32>
+  %to = memref.alloc(%n) : memref<?xf32>
+  // expected-error @+1 {{cannot run on a GPU: a buffer of 'memref<?xvector<3xf32>>'; buffers have one axis, no layout, and numbers of whole bytes or vectors of them}}
+  %t = memref.alloc(%n) : memref<?xvector<3xf32>>
+  %y = bufferization.to_tensor %to restrict : memref<?xf32> to tensor<?xf32>
+  return %y : tensor<?xf32>
+}
+}
+
+// -----
+
+module attributes {gpu.container_module} {
+gpu.binary @kernels [#gpu.object<#nvvm.target, assembly = "PTX">]
+func.func @head(%x: tensor<?xf32>) -> tensor<?xf32> {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %n = tensor.dim %x, %c0 : tensor<?xf32>
+  %to = memref.alloc(%n) : memref<?xf32>
+  // expected-error @+1 {{cannot run on a GPU: a buffer of 'memref<?xindex>'; buffers have one axis, no layout, and numbers of whole bytes or vectors of them}}
+  %t = memref.alloc(%n) : memref<?xindex>
+  %y = bufferization.to_tensor %to restrict : memref<?xf32> to tensor<?xf32>
+  return %y : tensor<?xf32>
+}
+}
+
+// -----
+
+module attributes {gpu.container_module} {
+gpu.binary @kernels [#gpu.object<#nvvm.target, assembly = "PTX">]
+func.func @head(%x: tensor<?xf32>) -> tensor<?xf32> {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %n = tensor.dim %x, %c0 : tensor<?xf32>
+  %to = memref.alloc(%n) : memref<?xf32>
+  // expected-error @+1 {{cannot run on a GPU: a buffer of 'memref<?xf32, 3>'; buffers have one axis, no layout, and numbers of whole bytes or vectors of them}}
+  %t = memref.alloc(%n) : memref<?xf32, 3>
+  %y = bufferization.to_tensor %to restrict : memref<?xf32> to tensor<?xf32>
+  return %y : tensor<?xf32>
+}
+}
+
+// -----
+
+module attributes {gpu.container_module} {
+gpu.binary @kernels [#gpu.object<#nvvm.target, assembly = "PTX">]
+func.func @head(%x: tensor<?xf32>) -> tensor<?xf32> {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %n = tensor.dim %x, %c0 : tensor<?xf32>
+  %c2 = arith.constant 2 : index
+  %to = memref.alloc(%n) : memref<?xf32>
+  gpu.launch_func @kernels::@k blocks in (%n, %c1, %c1) threads in (%c1, %c1, %c1)
+      args(%to : memref<?xf32>)
+  // expected-error @+1 {{lower-launches: kernel 'k' is launched before with other blocks or arguments; make it two kernels}}
+  gpu.launch_func @kernels::@k blocks in (%n, %c1, %c1) threads in (%c2, %c1, %c1)
+      args(%to : memref<?xf32>)
+  %y = bufferization.to_tensor %to restrict : memref<?xf32> to tensor<?xf32>
+  return %y : tensor<?xf32>
+}
+}
+
+// -----
+
+module attributes {gpu.container_module} {
+gpu.binary @kernels [#gpu.object<#nvvm.target, assembly = "PTX">]
+func.func @head(%x: tensor<?xf32>) -> tensor<?xf32> {
+  // expected-error @+1 {{lower-launches: a buffer of 'memref<10xf32>' is not as long as the result, which is 'tensor<?xf32>'}}
+  %to = memref.alloc() : memref<10xf32>
+  %ten = bufferization.to_tensor %to restrict : memref<10xf32> to tensor<10xf32>
+  %y = tensor.cast %ten : tensor<10xf32> to tensor<?xf32>
+  return %y : tensor<?xf32>
+}
+}
+
+// -----
+
+gpu.binary @kernels [#gpu.object<#nvvm.target, assembly = "PTX">]
+// expected-error @+1 {{lower-launches: 'tensor<?x4611686018427387904x2xf32>' is larger than any device's memory}}
+func.func @head(%x: tensor<?x4611686018427387904x2xf32>) -> tensor<?xf32> {
+  %c0 = arith.constant 0 : index
+  %n = tensor.dim %x, %c0 : tensor<?x4611686018427387904x2xf32>
+  %to = memref.alloc(%n) : memref<?xf32>
+  %y = bufferization.to_tensor %to restrict : memref<?xf32> to tensor<?xf32>
+  return %y : tensor<?xf32>
+}
+
+// -----
+
+gpu.binary @kernels [#gpu.object<#nvvm.target, assembly = "PTX">]
+// expected-error @+1 {{lower-launches: 'tensor<?xindex>' is no tensor of numbers}}
+func.func @head(%x: tensor<?xindex>) -> tensor<?xf32> {
+  %c0 = arith.constant 0 : index
+  %n = tensor.dim %x, %c0 : tensor<?xindex>
+  %to = memref.alloc(%n) : memref<?xf32>
+  %y = bufferization.to_tensor %to restrict : memref<?xf32> to tensor<?xf32>
+  return %y : tensor<?xf32>
 }

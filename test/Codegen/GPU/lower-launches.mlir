@@ -20,22 +20,44 @@
 
 // CHECK-LABEL: func.func @head_cuda(
 // CHECK-SAME:    %[[X:.*]]: !llvm.ptr, %[[N:.*]]: i64, %[[W:.*]]: i64, %[[Y:.*]]: !llvm.ptr, %[[STREAM:.*]]: !llvm.ptr) -> i32 attributes {headopt.exported}
-// Batch and extent are checked.
+// Batch and extent are checked, and that n * w * 4 and n * 8 bytes can be.
 // CHECK:         arith.cmpi slt, %[[N]], %c0
 // CHECK:         arith.cmpi slt, %[[W]], %c1
-// CHECK:         scf.if %{{.*}} -> (i32) {
+// CHECK:         %[[ROW:.*]] = "llvm.intr.smul.with.overflow"(%[[W]], %c4_i64)
+// CHECK:         %[[ODD0:.*]] = llvm.extractvalue %[[ROW]][1]
+// CHECK:         %[[ROWBYTES:.*]] = llvm.extractvalue %[[ROW]][0]
+// CHECK:         %[[IN:.*]] = "llvm.intr.smul.with.overflow"(%[[N]], %[[ROWBYTES]])
+// CHECK:         %[[ODD1:.*]] = llvm.extractvalue %[[IN]][1]
+// CHECK:         arith.ori %[[ODD0]], %[[ODD1]]
+// CHECK:         %[[INBYTES:.*]] = llvm.extractvalue %[[IN]][0]
+// CHECK:         arith.cmpi ugt, %[[INBYTES]], %c281474976710656_i64
+// CHECK:         %[[OUT:.*]] = "llvm.intr.smul.with.overflow"(%[[N]], %c8_i64)
+// CHECK:         llvm.extractvalue %[[OUT]][1]
+// CHECK:         %[[OUTBYTES:.*]] = llvm.extractvalue %[[OUT]][0]
+// CHECK:         %[[LARGE:.*]] = arith.cmpi ugt, %[[OUTBYTES]], %c281474976710656_i64
+// CHECK:         %[[SIZES:.*]] = arith.ori %{{.*}}, %[[LARGE]]
+// CHECK:         %[[BAD:.*]] = arith.ori %{{.*}}, %[[SIZES]]
+// CHECK:         scf.if %[[BAD]] -> (i32) {
 // CHECK:           llvm.call @headopt_gpu_reject(
 // CHECK:         } else {
 // Two buffers of n * w * 4 and of n * 2 bytes, each rounded up to 256.
-// CHECK:           %[[ROWS:.*]] = arith.index_cast %[[N]] : i64 to index
-// CHECK:           %[[WIDTH:.*]] = arith.index_cast %[[W]] : i64 to index
-// CHECK:           %[[COUNT:.*]] = arith.muli %[[ROWS]], %[[WIDTH]]
-// CHECK:           arith.muli %[[COUNT]], %c4
+// CHECK:           %[[COUNT:.*]] = "llvm.intr.smul.with.overflow"(%[[N]], %[[W]])
+// CHECK:           %[[NUMBER:.*]] = llvm.extractvalue %[[COUNT]][0]
+// CHECK:           %[[PART:.*]] = "llvm.intr.smul.with.overflow"(%[[NUMBER]], %c4_i64)
+// CHECK:           llvm.extractvalue %[[PART]][1]
 // CHECK:           arith.addi %{{.*}}, %c255
 // CHECK:           %[[FIRST:.*]] = arith.andi %{{.*}}, %c-256
-// CHECK:           arith.muli %[[ROWS]], %c2
+// CHECK:           "llvm.intr.smul.with.overflow"(%[[N]], %c2_i64)
 // CHECK:           arith.andi %{{.*}}, %c-256
 // CHECK:           %[[BOTH:.*]] = arith.addi %[[FIRST]],
+// The result's buffer is as long as the result.
+// CHECK:           %[[SAMPLES:.*]] = arith.index_cast %[[N]] : i64 to index
+// CHECK:           %[[LONG:.*]] = arith.muli %[[SAMPLES]], %c2
+// CHECK:           %[[OTHER:.*]] = arith.cmpi ne, %{{.*}}, %[[LONG]]
+// CHECK:           %[[ODD:.*]] = arith.ori %{{.*}}, %[[OTHER]]
+// CHECK:           scf.if %[[ODD]] -> (i32) {
+// CHECK:             llvm.call @headopt_gpu_reject(
+// CHECK:           } else {
 // CHECK:           %[[BYTES:.*]] = arith.index_cast %[[BOTH]]
 // CHECK:           llvm.call @headopt_gpu_begin(%[[CALL:.*]], %{{.*}}, %[[STREAM]], %[[BYTES]])
 // CHECK:           %[[SCRATCH:.*]] = llvm.call @headopt_gpu_scratch(%[[CALL]])

@@ -206,6 +206,34 @@ def test_batches_that_no_memory_holds(compiled, target):
             assert (found[f"output{i}"] == 0xFFFFFFFF).all(), "nothing is written"
 
 
+@pytest.mark.parametrize("target", (CUDA, GFX9, "vulkan:8"))
+def test_extents_that_no_memory_holds(compiled, target):
+    """Such are refused before anything is copied, as batches are; what has a size, and
+    no room on the device, is out of memory.
+    """
+    function = compiled(Head((5, None, None)), target)
+    features = np.zeros((1, 5, 7, 7), np.float32)
+    output = np.zeros((1, 5), np.float32)
+    pairs = [(2**31, 2**31), (2**62, 2**62), (2**62, 4), (7, 0), (7, -1)]
+    calls = [(features, output, pair, 1) for pair in pairs]
+    calls += [(features, output, (7, 7), batch) for batch in (2**62 + 1, 2**36, 1)]
+    codes = [1] * len(pairs) + [1, 4, 0]
+    done, results = device.call_library(
+        function.library,
+        function.function,
+        calls,
+        function.folder,
+        function.environment(),
+    )
+    assert done.returncode == 0, done.stderr
+    with np.load(results) as found:
+        assert [int(found[f"code{i}"]) for i in range(len(calls))] == codes
+        for i, code in enumerate(codes):
+            assert code != 1 or "extent" in str(found[f"error{i}"])
+            written = (found[f"output{i}"] != 0xFFFFFFFF).any()
+            assert written == (code == 0), "nothing is written after an error"
+
+
 def run_tool(*arguments, **environment):
     return subprocess.run(
         [headopt.TOOL, *arguments],
