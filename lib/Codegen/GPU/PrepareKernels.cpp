@@ -103,12 +103,14 @@ struct PrepareKernels final
       return signalPassFailure();
 
     for (auto func : getOperation().getOps<gpu::GPUFuncOp>())
-      if (func.isKernel() && failed(placeArguments(func)))
+      if (func.isKernel() &&
+          (failed(checkBuffers(func)) || failed(placeArguments(func))))
         return signalPassFailure();
   }
 
 private:
   LogicalResult checkFunctions();
+  static LogicalResult checkBuffers(gpu::GPUFuncOp func);
   static LogicalResult placeArguments(gpu::GPUFuncOp func);
   static void replaceUses(Value argument, MemRefType from, OpBuilder &builder);
 };
@@ -126,6 +128,33 @@ LogicalResult PrepareKernels::checkFunctions() {
       return WalkResult::advance();
     op->emitOpError("is no instruction of devices; write it as arithmetic, as "
                     "approximate-math does for f32");
+    return WalkResult::interrupt();
+  });
+  return failure(result.wasInterrupted());
+}
+
+/// Fails where `func` asks a buffer for what a pointer does not say.
+LogicalResult PrepareKernels::checkBuffers(gpu::GPUFuncOp func) {
+  WalkResult result = func.walk([](Operation *op) {
+    auto isView = [](Type type) {
+      auto buffer = dyn_cast<MemRefType>(type);
+      return buffer && !buffer.getLayout().isIdentity();
+    };
+    auto isDynamic = [](memref::DimOp dim) {
+      auto buffer = dyn_cast<MemRefType>(dim.getSource().getType());
+      return !buffer || !buffer.hasStaticShape();
+    };
+    auto dim = dyn_cast<memref::DimOp>(op);
+    if ((dim && isDynamic(dim)) || isa<memref::ExtractStridedMetadataOp>(op))
+      op->emitOpError(
+          "asks for the shape of a buffer, which kernels get no "
+          "more of than the address; pass the extent as an argument "
+          "of its own");
+    else if (llvm::any_of(op->getResultTypes(), isView))
+      op->emitOpError("makes a view with a layout; kernels have buffers of one "
+                      "axis, so compute the indices into these");
+    else
+      return WalkResult::advance();
     return WalkResult::interrupt();
   });
   return failure(result.wasInterrupted());
@@ -154,28 +183,8 @@ void PrepareKernels::replaceUses(Value argument, MemRefType from,
   }
 }
 
-/// Fails where the kernel asks for the length of an argument, which it is about
-/// to lose.
-static LogicalResult checkLengths(gpu::GPUFuncOp func) {
-  WalkResult result = func.walk([](memref::DimOp dim) {
-    Value buffer = dim.getSource();
-    while (isa_and_nonnull<memref::CastOp, memref::MemorySpaceCastOp>(
-        buffer.getDefiningOp()))
-      buffer = buffer.getDefiningOp()->getOperand(0);
-    auto type = dyn_cast<MemRefType>(buffer.getType());
-    if (!isa<BlockArgument>(buffer) || (type && type.hasStaticShape()))
-      return WalkResult::advance();
-    dim.emitOpError("asks for the length of an argument; kernels get addresses "
-                    "alone, so give the length as an argument of its own");
-    return WalkResult::interrupt();
-  });
-  return failure(result.wasInterrupted());
-}
-
 /// Gives the buffers among the kernel's arguments a length and a place.
 LogicalResult PrepareKernels::placeArguments(gpu::GPUFuncOp func) {
-  if (failed(checkLengths(func)))
-    return failure();
   auto global =
       gpu::AddressSpaceAttr::get(func.getContext(), gpu::AddressSpace::Global);
   auto builder = OpBuilder::atBlockBegin(&func.getBody().front());

@@ -48,13 +48,39 @@ gpu.module @kernels {
 
 // -----
 
+// A kernel gets an address; nothing says how long the buffer is.
 gpu.module @kernels {
-  gpu.func @length(%x: memref<?xf32>, %y: memref<?xindex>) kernel {
+  gpu.func @extent(%x: memref<?xf32>, %y: memref<?xf32>, %b: i1) kernel {
     %c0 = arith.constant 0 : index
-    %cast = memref.cast %x : memref<?xf32> to memref<?xf32, strided<[1], offset: ?>>
-    // expected-error @+1 {{'memref.dim' op asks for the length of an argument; kernels get addresses alone, so give the length as an argument of its own}}
-    %n = memref.dim %cast, %c0 : memref<?xf32, strided<[1], offset: ?>>
-    memref.store %n, %y[%c0] : memref<?xindex>
+    %z = arith.select %b, %x, %y : memref<?xf32>
+    // expected-error @+1 {{'memref.dim' op asks for the shape of a buffer, which kernels get no more of than the address; pass the extent as an argument of its own}}
+    %n = memref.dim %z, %c0 : memref<?xf32>
+    %i = arith.index_cast %n : index to i32
+    %f = arith.sitofp %i : i32 to f32
+    memref.store %f, %x[%c0] : memref<?xf32>
+    gpu.return
+  }
+}
+
+// -----
+
+gpu.module @kernels {
+  gpu.func @metadata(%x: memref<?xf32>) kernel {
+    // expected-error @+1 {{'memref.extract_strided_metadata' op asks for the shape of a buffer}}
+    %b, %o, %n, %s = memref.extract_strided_metadata %x : memref<?xf32> -> memref<f32>, index, index, index
+    gpu.return
+  }
+}
+
+// -----
+
+gpu.module @kernels {
+  gpu.func @view(%x: memref<?xf32>, %i: index) kernel {
+    %c0 = arith.constant 0 : index
+    // expected-error @+1 {{'memref.subview' op makes a view with a layout; kernels have buffers of one axis, so compute the indices into these}}
+    %s = memref.subview %x[%i] [4] [1] : memref<?xf32> to memref<4xf32, strided<[1], offset: ?>>
+    %v = memref.load %s[%c0] : memref<4xf32, strided<[1], offset: ?>>
+    memref.store %v, %x[%c0] : memref<?xf32>
     gpu.return
   }
 }

@@ -59,6 +59,16 @@ gpu.module @kernels {
     gpu.return
   }
 
+  // What the type says is known.
+  // CHECK-LABEL: gpu.func @extent(
+  // CHECK:         memref.dim
+  gpu.func @extent(%x: memref<8xf32>, %y: memref<?xindex>) kernel {
+    %c0 = arith.constant 0 : index
+    %n = memref.dim %x, %c0 : memref<8xf32>
+    memref.store %n, %y[%c0] : memref<?xindex>
+    gpu.return
+  }
+
   // CHECK-LABEL: gpu.func @grid(
   // CHECK:         gpu.grid_dim x
   // ROCM-LABEL:  gpu.func @grid(
