@@ -72,11 +72,16 @@ struct PrepareSPIRVSubgroups final
              << " lanes, and its blocks are not known to be whole numbers of "
                 "them (known_block_size)";
     SmallVector<gpu::ThreadIdOp> ids;
-    func.walk([&](gpu::ThreadIdOp id) {
-      if (id.getDimension() == gpu::Dimension::x)
+    SmallVector<gpu::GlobalIdOp> globalIds;
+    func.walk([&](Operation *op) {
+      if (auto id = dyn_cast<gpu::ThreadIdOp>(op);
+          id && id.getDimension() == gpu::Dimension::x)
         ids.push_back(id);
+      if (auto id = dyn_cast<gpu::GlobalIdOp>(op);
+          id && id.getDimension() == gpu::Dimension::x)
+        globalIds.push_back(id);
     });
-    if (ids.empty())
+    if (ids.empty() && globalIds.empty())
       return success();
     ImplicitLocOpBuilder b(func.getLoc(), func);
     b.setInsertionPointToStart(&func.getBody().front());
@@ -87,6 +92,15 @@ struct PrepareSPIRVSubgroups final
     Value thread = arith::AddIOp::create(b, first, lane);
     for (gpu::ThreadIdOp id : ids) {
       id.replaceAllUsesWith(thread);
+      id.erase();
+    }
+    for (gpu::GlobalIdOp id : globalIds) {
+      b.setInsertionPoint(id);
+      Value threads = arith::ConstantIndexOp::create(b, (*block)[0]);
+      Value before = arith::MulIOp::create(
+          b, gpu::BlockIdOp::create(b, gpu::Dimension::x), threads);
+      Value number = arith::AddIOp::create(b, before, thread);
+      id.replaceAllUsesWith(number);
       id.erase();
     }
     return success();

@@ -45,6 +45,25 @@ gpu.module @kernels {
     gpu.return
   }
 
+// So are those of all blocks.
+// CHECK-LABEL: gpu.func @global(
+// CHECK:         %[[S:.*]] = gpu.subgroup_id : index
+// CHECK:         %[[L:.*]] = gpu.lane_id
+// CHECK:         %[[F:.*]] = arith.muli %[[S]], %c8
+// CHECK:         %[[T:.*]] = arith.addi %[[F]], %[[L]]
+// CHECK:         %[[B:.*]] = gpu.block_id x
+// CHECK:         %[[O:.*]] = arith.muli %[[B]], %c64
+// CHECK:         %[[G:.*]] = arith.addi %[[O]], %[[T]]
+// CHECK-NOT:     gpu.global_id
+// CHECK:         memref.load %{{.*}}[%[[G]]]
+  gpu.func @global(%x: memref<?xf32>) kernel attributes {known_block_size = array<i32: 64, 1, 1>} {
+    %g = gpu.global_id x
+    %v = memref.load %x[%g] : memref<?xf32>
+    %sum = gpu.subgroup_reduce add %v uniform : (f32) -> f32
+    memref.store %sum, %x[%g] : memref<?xf32>
+    gpu.return
+  }
+
 // Where lanes do not work together, nothing changes.
 // CHECK-LABEL: gpu.func @alone(
 // CHECK-NEXT:    gpu.thread_id x
