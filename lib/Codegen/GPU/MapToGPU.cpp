@@ -60,6 +60,16 @@ static bool isEmpty(linalg::LinalgOp op) {
   });
 }
 
+/// Why kernels cannot read `input`, add up in `sum` or write the result of
+/// `root`; empty when they can.
+static StringRef checkTypes(Type input, Type sum, Operation *root) {
+  if (!sum.isF32() || !isKernelElement(getElementTypeOrSelf(input)))
+    return "it is of float64";
+  if (!isKernelElement(getElementTypeOrSelf(root->getResult(0).getType())))
+    return "its result is of a type that kernels do not write";
+  return "";
+}
+
 static void remarkMissed(Operation *op, StringRef category, StringRef reason) {
   remark::missed(op->getLoc(),
                  remark::RemarkOpts::name("NotMapped").category(category))
@@ -89,15 +99,15 @@ struct MapPoolingToGPU final
     });
     IRRewriter rewriter(&getContext());
     for (linalg::GenericOp op : ops) {
-      StringRef whyNot = "it is of float64";
+      StringRef whyNot;
       FailureOr<PoolingReduction> pooling = matchReduction(op, whyNot);
-      if (failed(pooling) || isEmpty(op) ||
-          !isKernelElement(pooling->getInputType().getElementType()) ||
-          !pooling->getAccumulatorType().isF32() ||
-          !isKernelElement(getElementTypeOrSelf(
-              pooling->getRoot()->getResult(0).getType()))) {
-        remarkMissed(op, "map-pooling-to-gpu",
-                     isEmpty(op) ? "there is nothing to reduce" : whyNot);
+      if (isEmpty(op))
+        whyNot = "there is nothing to reduce";
+      else if (succeeded(pooling))
+        whyNot = checkTypes(pooling->getInputType(),
+                            pooling->getAccumulatorType(), pooling->getRoot());
+      if (!whyNot.empty()) {
+        remarkMissed(op, "map-pooling-to-gpu", whyNot);
         continue;
       }
       Operation *root = pooling->getRoot();
@@ -128,7 +138,7 @@ struct MapDenseToGPU final : headopt::impl::MapDenseToGPUBase<MapDenseToGPU> {
     });
     IRRewriter rewriter(&getContext());
     for (linalg::LinalgOp op : ops) {
-      StringRef whyNot = "it is of float64";
+      StringRef whyNot;
       FailureOr<DenseProduct> dense = matchDenseProduct(op, whyNot);
       // What is done to the sums is a kernel of its own where its operands are
       // none of this one's.
@@ -137,14 +147,12 @@ struct MapDenseToGPU final : headopt::impl::MapDenseToGPUBase<MapDenseToGPU> {
             return isKernelElement(getElementTypeOrSelf(type));
           }))
         dense->epilogue = nullptr;
-      if (succeeded(dense) && !dense->getWeightData()) {
-        whyNot = "the constant's data is not there";
-        dense = failure();
-      }
-      if (failed(dense) || !dense->getAccumulatorType().isF32() ||
-          !isKernelElement(getElementTypeOrSelf(dense->rows.getType())) ||
-          !isKernelElement(
-              getElementTypeOrSelf(dense->getRoot()->getResult(0).getType()))) {
+      if (succeeded(dense))
+        whyNot = dense->getWeightData()
+                     ? checkTypes(dense->rows.getType(),
+                                  dense->getAccumulatorType(), dense->getRoot())
+                     : "the constant's data is not there";
+      if (!whyNot.empty()) {
         remarkMissed(op, "map-dense-to-gpu", whyNot);
         continue;
       }
@@ -189,7 +197,16 @@ struct MapLoopsToGPU final : headopt::impl::MapLoopsToGPUBase<MapLoopsToGPU> {
       KernelBuilder builder(op, family);
       rewriter.replaceOp(op, mapLoops(builder, op));
     }
-    return success();
+    // Not all operations of the dialect are loops with a body.
+    WalkResult walked = func.walk([](Operation *op) {
+      if (!isa_and_present<linalg::LinalgDialect>(op->getDialect()) ||
+          isa<linalg::FillOp, linalg::YieldOp>(op))
+        return WalkResult::advance();
+      op->emitError("cannot run on a GPU: it is no loop nest; write it "
+                    "as linalg.generic");
+      return WalkResult::interrupt();
+    });
+    return failure(walked.wasInterrupted());
   }
 
   void runOnOperation() override {

@@ -43,3 +43,12 @@ func.func @booleans(%m: tensor<4xi1>) -> tensor<4xf32> {
   } -> tensor<4xf32>
   return %y : tensor<4xf32>
 }
+
+// -----
+
+func.func @no_loop_nest(%x: tensor<3x4xf32>) -> tensor<3x4xf32> {
+  %empty = tensor.empty() : tensor<3x4xf32>
+  // expected-error @+1 {{cannot run on a GPU: it is no loop nest; write it as linalg.generic}}
+  %y = linalg.softmax dimension(1) ins(%x : tensor<3x4xf32>) outs(%empty : tensor<3x4xf32>) -> tensor<3x4xf32>
+  return %y : tensor<3x4xf32>
+}

@@ -97,3 +97,19 @@ func.func @last(%x: tensor<?x5xf32>, %init: tensor<?xf32>) -> tensor<?xf32> {
   } -> tensor<?xf32>
   return %r : tensor<?xf32>
 }
+
+// Over nothing, the result is what was there.
+// CHECK-LABEL: func.func @over_any(
+// CHECK-SAME:    %{{.*}}: tensor<3x?xf32>, %[[Z:.*]]: tensor<3xf32>)
+// CHECK:         %[[START:.*]] = bufferization.to_buffer %[[Z]] read_only
+// CHECK:         gpu.launch {{.*}} function(@over_any_loops_loops_0)
+// CHECK:           %[[FIRST:.*]] = memref.load %[[START]]
+// CHECK:           scf.for {{.*}} iter_args(%{{.*}} = %[[FIRST]])
+func.func @over_any(%x: tensor<3x?xf32>, %z: tensor<3xf32>) -> tensor<3xf32> {
+  %y = linalg.generic {indexing_maps = [#nc, #n], iterator_types = ["parallel", "reduction"]}
+      ins(%x : tensor<3x?xf32>) outs(%z : tensor<3xf32>) {
+  ^bb0(%a: f32, %s: f32):
+    linalg.yield %a : f32
+  } -> tensor<3xf32>
+  return %y : tensor<3xf32>
+}

@@ -66,3 +66,33 @@ func.func @nothing(%x: tensor<2x0xf32>) -> tensor<2xf32> {
   } -> tensor<2xf32>
   return %sum : tensor<2xf32>
 }
+
+// -----
+
+// CHECK: remark: {{\[}}Missed{{\]}} NotMapped | Category:map-pooling-to-gpu | Reason="its result is of a type that kernels do not write"
+// IR: func.func @widened(
+// IR: linalg.generic
+func.func @widened(%x: tensor<2x7xf32>) -> tensor<2xf64> {
+  %init = arith.constant 0.0 : f32
+  %empty = tensor.empty() : tensor<2xf32>
+  %start = linalg.fill ins(%init : f32) outs(%empty : tensor<2xf32>) -> tensor<2xf32>
+  %sum = linalg.generic {
+      indexing_maps = [affine_map<(d0, d1) -> (d0, d1)>,
+                       affine_map<(d0, d1) -> (d0)>],
+      iterator_types = ["parallel", "reduction"]}
+      ins(%x : tensor<2x7xf32>) outs(%start : tensor<2xf32>) {
+  ^bb0(%a: f32, %s: f32):
+    %r = arith.addf %s, %a : f32
+    linalg.yield %r : f32
+  } -> tensor<2xf32>
+  %wide = tensor.empty() : tensor<2xf64>
+  %y = linalg.generic {
+      indexing_maps = [affine_map<(d0) -> (d0)>, affine_map<(d0) -> (d0)>],
+      iterator_types = ["parallel"]}
+      ins(%sum : tensor<2xf32>) outs(%wide : tensor<2xf64>) {
+  ^bb0(%a: f32, %s: f64):
+    %r = arith.extf %a : f32 to f64
+    linalg.yield %r : f64
+  } -> tensor<2xf64>
+  return %y : tensor<2xf64>
+}
