@@ -97,26 +97,30 @@ DeviceBuffer KernelBuilder::asVectors(const DeviceBuffer &buffer) {
           buffer.element, lanes};
 }
 
-Index KernelBuilder::isAligned(const DeviceBuffer &buffer) {
-  Value base = buffer.memref;
-  while (auto cast = base.getDefiningOp<UnrealizedConversionCastOp>())
-    base = cast.getOperand(0);
-  if (auto toBuffer = base.getDefiningOp<bufferization::ToBufferOp>()) {
-    Value tensor = toBuffer.getTensor();
-    while (Operation *op = tensor.getDefiningOp()) {
-      // Memory that is allocated, now or later, is aligned to more than that.
-      if (isa<bufferization::ToTensorOp, arith::ConstantOp, tensor::EmptyOp>(
-              op))
-        return getBoolAttr(true);
-      if (auto inPlace = dyn_cast<DestinationStyleOpInterface>(op))
-        tensor = inPlace.getTiedOpOperand(cast<OpResult>(tensor))->get();
-      else if (isa<tensor::CollapseShapeOp, tensor::ExpandShapeOp,
-                   tensor::CastOp>(op))
-        tensor = op->getOperand(0);
-      else
-        break;
-    }
+/// Whether `memory`, a tensor or a buffer, is sure to start at a multiple of
+/// kVectorBytes.
+static bool isSurelyAligned(Value memory) {
+  while (Operation *op = memory.getDefiningOp()) {
+    if (auto alloc = dyn_cast<memref::AllocOp>(op))
+      return alloc.getAlignment().value_or(1) % kVectorBytes == 0;
+    // Tensors that get memory later get it aligned to more than that.
+    if (isa<arith::ConstantOp, tensor::EmptyOp>(op))
+      return isa<TensorType>(memory.getType());
+    if (auto inPlace = dyn_cast<DestinationStyleOpInterface>(op))
+      memory = inPlace.getTiedOpOperand(cast<OpResult>(memory))->get();
+    else if (isa<bufferization::ToBufferOp, bufferization::ToTensorOp,
+                 memref::CastOp, tensor::CollapseShapeOp, tensor::ExpandShapeOp,
+                 tensor::CastOp, UnrealizedConversionCastOp>(op))
+      memory = op->getOperand(0);
+    else
+      return false;
   }
+  return false;
+}
+
+Index KernelBuilder::isAligned(const DeviceBuffer &buffer) {
+  if (isSurelyAligned(buffer.memref))
+    return getBoolAttr(true);
   Value address =
       memref::ExtractAlignedPointerAsIndexOp::create(*this, buffer.memref);
   return isZero(remainder(address, getIndexAttr(kVectorBytes)));

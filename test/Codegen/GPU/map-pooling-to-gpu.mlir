@@ -343,3 +343,67 @@ func.func @dynamic(%x: tensor<?x3x?xf32>) -> tensor<?x3xf32> {
   } -> tensor<?x3xf32>
   return %sum : tensor<?x3xf32>
 }
+
+// A buffer that somebody gave may start anywhere.
+// CHECK-LABEL: func.func @given(
+// CHECK:         memref.extract_aligned_pointer_as_index
+// CHECK:         function(@given_pool_rows_0)
+// CHECK:         function(@given_pool_rows_1)
+func.func @given(%x: memref<3x64xf32>) -> tensor<3xf32> {
+  %zero = arith.constant 0.0 : f32
+  %t = bufferization.to_tensor %x restrict : memref<3x64xf32> to tensor<3x64xf32>
+  %empty = tensor.empty() : tensor<3xf32>
+  %start = linalg.fill ins(%zero : f32) outs(%empty : tensor<3xf32>) -> tensor<3xf32>
+  %sum = linalg.generic {
+      indexing_maps = [affine_map<(d0, d1) -> (d0, d1)>, affine_map<(d0, d1) -> (d0)>],
+      iterator_types = ["parallel", "reduction"]}
+      ins(%t : tensor<3x64xf32>) outs(%start : tensor<3xf32>) {
+  ^bb0(%a: f32, %s: f32):
+    %r = arith.addf %s, %a : f32
+    linalg.yield %r : f32
+  } -> tensor<3xf32>
+  return %sum : tensor<3xf32>
+}
+
+// So may one that is allocated for single numbers.
+// CHECK-LABEL: func.func @allocated(
+// CHECK:         memref.extract_aligned_pointer_as_index
+// CHECK:         function(@allocated_pool_rows_1)
+func.func @allocated() -> tensor<3xf32> {
+  %zero = arith.constant 0.0 : f32
+  %x = memref.alloc() {alignment = 8} : memref<3x64xf32>
+  %t = bufferization.to_tensor %x restrict : memref<3x64xf32> to tensor<3x64xf32>
+  %empty = tensor.empty() : tensor<3xf32>
+  %start = linalg.fill ins(%zero : f32) outs(%empty : tensor<3xf32>) -> tensor<3xf32>
+  %sum = linalg.generic {
+      indexing_maps = [affine_map<(d0, d1) -> (d0, d1)>, affine_map<(d0, d1) -> (d0)>],
+      iterator_types = ["parallel", "reduction"]}
+      ins(%t : tensor<3x64xf32>) outs(%start : tensor<3xf32>) {
+  ^bb0(%a: f32, %s: f32):
+    %r = arith.addf %s, %a : f32
+    linalg.yield %r : f32
+  } -> tensor<3xf32>
+  return %sum : tensor<3xf32>
+}
+
+// CHECK-LABEL: func.func @aligned(
+// CHECK-NOT:     memref.extract_aligned_pointer_as_index
+// CHECK:         function(@aligned_pool_rows_0)
+// CHECK-NOT:     function(@aligned_pool_rows_1)
+// CHECK:         return
+func.func @aligned() -> tensor<3xf32> {
+  %zero = arith.constant 0.0 : f32
+  %x = memref.alloc() {alignment = 32} : memref<3x64xf32>
+  %t = bufferization.to_tensor %x restrict : memref<3x64xf32> to tensor<3x64xf32>
+  %empty = tensor.empty() : tensor<3xf32>
+  %start = linalg.fill ins(%zero : f32) outs(%empty : tensor<3xf32>) -> tensor<3xf32>
+  %sum = linalg.generic {
+      indexing_maps = [affine_map<(d0, d1) -> (d0, d1)>, affine_map<(d0, d1) -> (d0)>],
+      iterator_types = ["parallel", "reduction"]}
+      ins(%t : tensor<3x64xf32>) outs(%start : tensor<3xf32>) {
+  ^bb0(%a: f32, %s: f32):
+    %r = arith.addf %s, %a : f32
+    linalg.yield %r : f32
+  } -> tensor<3xf32>
+  return %sum : tensor<3xf32>
+}
