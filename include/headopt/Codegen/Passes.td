@@ -366,7 +366,7 @@ def MapPoolingToGPU : MapToGPU<"map-pooling-to-gpu"> {
     the longest, whose sums a second kernel joins. When the last axes stay
     (NHWC), threads have columns of their own. Memory is read 16 bytes at a time
     where every row starts at a multiple of them, which is checked when the
-    code runs where it is not known.
+    code runs where it is not known. What is added first is the same either way.
 
     f16, bf16 and f32 are summed in f32. The order of the additions depends on
     the reduced extents alone.
@@ -382,8 +382,8 @@ def MapDenseToGPU : MapToGPU<"map-dense-to-gpu"> {
     Replaces a matrix product with a constant on the right, and the element-wise
     operation behind it, by a `gpu.launch`. The constant is stored anew with the
     numbers of a column next to each other. A sub-group computes a column for
-    one row, for up to eight, or four columns for larger batches; which, is
-    decided when the code runs:
+    one row, for up to eight, or, for larger batches, four columns (two where
+    the numbers are halves); which, is decided when the code runs:
 
     ```mlir
     %y = linalg.matmul ins(%x, %w : tensor<?x512xf32>, tensor<512x25xf32>) outs(%zeros : tensor<?x25xf32>)

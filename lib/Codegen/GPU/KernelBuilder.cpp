@@ -88,6 +88,11 @@ DeviceBuffer KernelBuilder::getBuffer(Value tensor) {
           type.getElementType()};
 }
 
+DeviceBuffer KernelBuilder::asSplitVectors(const DeviceBuffer &buffer) {
+  return {buffer.memref, buffer.element,
+          kVectorBytes / getBytes(buffer.element), /*isSplit=*/true};
+}
+
 DeviceBuffer KernelBuilder::asVectors(const DeviceBuffer &buffer) {
   // Halves travel in pairs, since no back end has vectors of eight everywhere.
   Type number = buffer.element.isF32() ? Type(getF32Type()) : getI32Type();
@@ -223,12 +228,22 @@ void KernelBuilder::barrier() { gpu::BarrierOp::create(*this); }
 
 KernelBuilder::Values KernelBuilder::read(const DeviceBuffer &buffer,
                                           Value index) {
-  Value stored = memref::LoadOp::create(*this, buffer.memref, index);
   auto asElement = [&](Value number) -> Value {
     if (number.getType() == buffer.element)
       return number;
     return arith::BitcastOp::create(*this, buffer.element, number);
   };
+  if (buffer.isSplit) {
+    Index first = mul(index, getIndexAttr(buffer.lanes));
+    Values elements;
+    for (int64_t i = 0; i != buffer.lanes; ++i) {
+      Value place = materialize(add(first, getIndexAttr(i)));
+      elements.push_back(
+          asElement(memref::LoadOp::create(*this, buffer.memref, place)));
+    }
+    return elements;
+  }
+  Value stored = memref::LoadOp::create(*this, buffer.memref, index);
   if (buffer.lanes == 1)
     return {asElement(stored)};
   Values elements;

@@ -53,6 +53,9 @@ struct DeviceBuffer {
   mlir::Type element;
   /// Elements that one access reads: 16 bytes of them, or 1.
   int64_t lanes = 1;
+  /// They are read one by one: not all accesses start at a multiple of 16
+  /// bytes.
+  bool isSplit = false;
 };
 
 class KernelBuilder : public ExtentBuilder {
@@ -77,6 +80,8 @@ public:
   DeviceBuffer getBuffer(mlir::Value tensor);
   /// The same memory, read 16 bytes at a time.
   DeviceBuffer asVectors(const DeviceBuffer &buffer);
+  /// The same elements with each access, wherever the memory starts.
+  DeviceBuffer asSplitVectors(const DeviceBuffer &buffer);
   /// Whether `buffer` starts at a multiple of 16 bytes. Known where the memory
   /// is our own.
   Index isAligned(const DeviceBuffer &buffer);

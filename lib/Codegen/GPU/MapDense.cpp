@@ -9,8 +9,8 @@
 // as one stream, 16 bytes a lane. That is what small batches need, where the
 // constant is nearly all there is to read. A sub-group computes one result, or
 // eight rows of one column, so that the constant is read once for all eight,
-// or, for larger batches, of four columns, so that rows are read less often as
-// well.
+// or, for larger batches, of four columns, two of halves, so that rows are read
+// less often as well.
 //
 // The additions that make one result are the same in all three, so that it has
 // the same bits in every batch.
@@ -185,8 +185,7 @@ void DenseMapper::mapRows(const DeviceBuffer &x, const DeviceBuffer &w,
         int64_t count = together * columnsTogether;
         Values sums(count, b.getNeutral(Combiner::Sum, type));
         // As many accesses in flight as there are registers for; eight halves
-        // in
-        // each take more.
+        // in each take more.
         int64_t unroll = count > kRowsTogether            ? 1
                          : count > 1 && x.lanes > kUnroll ? kUnroll / 2
                                                           : kUnroll;
@@ -278,9 +277,12 @@ Value DenseMapper::map() {
   };
   DeviceBuffer wideX = b.asVectors(x), wideW = b.asVectors(w);
   bool fits = wideX.lanes == wideW.lanes && dense.inner % wideX.lanes == 0;
-  b.branch(
-      fits ? b.isAligned(x) : Index(b.getBoolAttr(false)),
-      [&] { mapBatch(wideX, wideW); }, [&] { mapBatch(x, w); });
+  if (fits)
+    b.branch(
+        b.isAligned(x), [&] { mapBatch(wideX, wideW); },
+        [&] { mapBatch(b.asSplitVectors(x), wideW); });
+  else
+    mapBatch(x, w);
   return b.getTensor(to, resultType, extents);
 }
 

@@ -447,32 +447,27 @@ Value PoolingMapper::map() {
   stage.from = b.getBuffer(pooling.input);
   stage.to = b.allocate(type.getElementType(), b.getCount(kept));
 
-  // 16 bytes at a time where every row starts at a multiple of them.
+  // As many elements at a time as are 16 bytes, where rows are whole numbers of
+  // them. Where the memory starts only decides how they are read, so that it
+  // does not change the order of additions.
   DeviceBuffer vectors = b.asVectors(stage.from);
   Index length = stage.extents.back();
+  auto mapWide = [&](const DeviceBuffer &from) {
+    Stage wide = stage;
+    wide.from = from;
+    wide.extents.back() = b.floorDiv(length, from.lanes);
+    mapStage(wide);
+  };
   Index rest = b.remainder(length, b.getIndexAttr(vectors.lanes));
   std::optional<int64_t> known = getConstantIntValue(rest);
-  Index fits =
-      known ? Index(b.getBoolAttr(*known == 0)) : Index(b.isZero(rest));
-  if (known != 0 && known) {
-    mapStage(stage);
-  } else {
-    Index aligned = b.isAligned(stage.from);
-    if (!known && getConstantIntValue(aligned))
-      aligned = fits;
-    else if (!known)
-      aligned = Value(
-          arith::AndIOp::create(b, cast<Value>(fits), cast<Value>(aligned)));
-    b.branch(
-        aligned,
-        [&] {
-          Stage wide = stage;
-          wide.from = vectors;
-          wide.extents.back() = b.floorDiv(length, vectors.lanes);
-          mapStage(wide);
-        },
-        [&] { mapStage(stage); });
-  }
+  b.branch(
+      known ? Index(b.getBoolAttr(*known == 0)) : Index(b.isZero(rest)),
+      [&] {
+        b.branch(
+            b.isAligned(stage.from), [&] { mapWide(vectors); },
+            [&] { mapWide(b.asSplitVectors(stage.from)); });
+      },
+      [&] { mapStage(stage); });
   return b.getTensor(stage.to, type, kept);
 }
 

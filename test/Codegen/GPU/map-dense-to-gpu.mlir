@@ -36,9 +36,15 @@
 // CHECK-COUNT-128:     math.fma
 // CHECK-COUNT-32:      gpu.subgroup_reduce add
 // CHECK:         } else {
+// Of other memory, the same numbers are read one by one, so that the order in which they
+// are added is the same. The constant is ours.
 // CHECK:             gpu.launch {{.*}} function(@layer_dense_dense_3)
-// CHECK-NOT:           vector<
-// CHECK:               memref.load {{.*}} : memref<8xf32>
+// CHECK:               memref.load {{.*}} : memref<2xvector<4xf32>>
+// CHECK-COUNT-4:       memref.load {{.*}} : memref<?xf32>
+// CHECK-NOT:           memref.load
+// CHECK-COUNT-4:       math.fma
+// CHECK-NOT:           math.fma
+// CHECK:               gpu.subgroup_reduce add
 // CHECK-NOT:     linalg.matmul
 // CHECK-NOT:     linalg.generic
 // CHECK:         return

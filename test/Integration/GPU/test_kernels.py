@@ -235,7 +235,8 @@ def test_barriers(tmp_path, target, name):
 @pytest.mark.parametrize("target", KINDS)
 def test_misaligned_vectors(tmp_path, target):
     """The kernel for aligned memory reads 16 bytes at once; on other memory that
-    is caught, and the kernel that the host picks for it is right.
+    is caught, and the kernel that the host picks for it is right, and adds in the
+    same order.
     """
     text, values = sum_rows(6, 64), np.arange(6 * 64) % 5
     (tmp_path / "wide").mkdir()
@@ -246,3 +247,34 @@ def test_misaligned_vectors(tmp_path, target):
     assert (output_of(wide.compute(values))[:6] == wanted).all()
     assert wide.compute(values, shift=4)[0].code == FAILURE
     assert (output_of(narrow.compute(values, shift=4))[:6] == wanted).all()
+    uneven = np.random.default_rng(5).standard_normal(6 * 64)
+    assert (
+        output_of(narrow.compute(uneven, shift=4))[:6].tobytes()
+        == output_of(wide.compute(uneven))[:6].tobytes()
+    )
+
+
+@pytest.mark.parametrize(
+    "text, shape",
+    [
+        (sum_rows(2, 1100), (2, 1100)),
+        (sum_rows(2, 17000), (2, 17000)),
+        (sum_columns(2, 50, 8), (2, 50, 8)),
+    ],
+    ids=("blocks", "pieces", "columns"),
+)
+def test_memory_does_not_change_bits(tmp_path, text, shape):
+    values = np.random.default_rng(6).standard_normal(shape)
+    wide = Kernels(text, "cuda:sm_80", tmp_path)
+    narrow = Kernels(text, "cuda:sm_80", tmp_path, aligned=False)
+    assert {launch[0] for launch in wide.launches}.isdisjoint(
+        launch[0] for launch in narrow.launches
+    )
+    results = [wide.compute(values), narrow.compute(values, shift=4)]
+    # Buffers of the kernels that did not run are among them, too.
+    used = [
+        [r.tobytes() for r in result[0].buffers[1:] if not np.isnan(r).all()]
+        for result in results
+    ]
+    assert all(result[0].code == 0 for result in results)
+    assert used[0] == used[1] and used[0]

@@ -331,7 +331,7 @@ def test_maps_of_any_size(compiled, target, batch):
         # No multiple of four; then 16 accesses of 16 bytes.
         (
             (7, 7),
-            [("head_pool_rows_4", t, 128, f"{rows} 49 features 49 output {t} {t}")],
+            [("head_pool_rows_8", t, 128, f"{rows} 49 features 49 output {t} {t}")],
         ),
         (
             (8, 8),

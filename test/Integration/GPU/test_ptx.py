@@ -74,7 +74,8 @@ KERNELS = [
             "dense_dense_3": NARROW,
         },
     ),
-    # Extents that are not known: for rows of all lengths, of multiples of 4 first.
+    # Extents that are not known: for rows of all lengths, of multiples of 4 first,
+    # wherever they start.
     (
         Head((5, None, None)),
         {
@@ -86,6 +87,11 @@ KERNELS = [
             "pool_blocks_5": NARROW,
             "pool_blocks_6": NARROW,
             "pool_rows_7": NARROW,
+            # What is no multiple.
+            "pool_rows_8": NARROW,
+            "pool_blocks_9": NARROW,
+            "pool_blocks_10": NARROW,
+            "pool_rows_11": NARROW,
         },
     ),
 ]
