@@ -121,6 +121,8 @@ struct device {
   VkPhysicalDeviceMemoryProperties memory;
   uint32_t supports;
   uint32_t subgroup_size, min_subgroup_size, max_subgroup_size;
+  // Of a block, where a size is asked for.
+  uint32_t max_subgroups;
   // The host may read and write the device's memory at full speed.
   bool direct;
 #define MEMBER(result, name, parameters) result(*name) parameters;
@@ -316,6 +318,7 @@ static void note_features(struct device *d, struct features *f) {
   d->subgroup_size = subgroup.subgroupSize;
   d->min_subgroup_size = sizes.minSubgroupSize;
   d->max_subgroup_size = sizes.maxSubgroupSize;
+  d->max_subgroups = sizes.maxComputeWorkgroupSubgroups;
 
   VkPhysicalDeviceFeatures used = {.shaderFloat64 =
                                        f->core.features.shaderFloat64,
@@ -870,6 +873,25 @@ static bool check_subgroups(const struct headopt_gpu_program *program,
   return false;
 }
 
+// Whether the pipeline of a kernel whose lanes work together asks for the
+// program's size of sub-groups, where pipelines may.
+static bool check_block(const struct headopt_gpu_program *program,
+                        const struct headopt_gpu_kernel *source,
+                        int32_t *code) {
+  uint32_t size = program->subgroup_size;
+  if (source->threads / size <= device.max_subgroups)
+    return true;
+  // Sub-groups have the device's own size anyway.
+  if (size != device.subgroup_size)
+    fail(code, HEADOPT_GPU_NO_DEVICE,
+         "%s: kernel %s has blocks of %u sub-groups of %u lanes, and %s takes "
+         "%u; compile it with --target=vulkan:%u",
+         program->name, source->name, source->threads / size, size,
+         device.properties.deviceName, device.max_subgroups,
+         device.subgroup_size);
+  return false;
+}
+
 static void load_kernel(const struct headopt_gpu_program *program,
                         const struct headopt_gpu_kernel *source,
                         VkShaderModule module, uint32_t needs, bool ask_size,
@@ -931,16 +953,17 @@ static void load_kernel(const struct headopt_gpu_program *program,
   // A kernel whose lanes work together has blocks of whole sub-groups.
   if ((needs & SUBGROUP_BASIC) &&
       source->threads % program->subgroup_size == 0) {
-    if (ask_size)
+    if (ask_size && check_block(program, source, code))
       info.stage.pNext = &size;
     if (device.supports & FULL_SUBGROUPS)
       info.stage.flags =
           VK_PIPELINE_SHADER_STAGE_CREATE_REQUIRE_FULL_SUBGROUPS_BIT;
   }
-  check(code,
-        device.CreateComputePipelines(device.handle, NULL, 1, &info, NULL,
-                                      &kernel->pipeline),
-        "vkCreateComputePipelines");
+  if (*code == 0)
+    check(code,
+          device.CreateComputePipelines(device.handle, NULL, 1, &info, NULL,
+                                        &kernel->pipeline),
+          "vkCreateComputePipelines");
 }
 
 static void load_kernels(const struct headopt_gpu_program *program,

@@ -37,12 +37,17 @@ static StringRef getInterface(DeviceKind kind) {
   llvm_unreachable("unknown kind of device");
 }
 
+/// Sub-groups of a block, at most: what Vulkan's devices take of small ones.
+static constexpr unsigned kMaxSubgroups = 32;
+
 /// Has the function's work done by kernels.
 static llvm::Error mapToKernels(ModuleOp module, const DeviceTarget &target) {
   return collectError(module.getContext(), [&] {
     PassManager pm(module.getContext());
     KernelPipelineOptions options;
     options.subgroupSize = target.subgroupSize;
+    options.blockThreads = std::min<unsigned>(
+        options.blockThreads, kMaxSubgroups * target.subgroupSize);
     buildKernelPipeline(pm, options);
     return pm.run(module);
   });

@@ -927,6 +927,34 @@ void callWithFailure(const std::string &function, int result) {
   std::exit(code);
 }
 
+/// What a process of its own says of blocks of 64 threads, on a device that
+/// takes `most` sub-groups when it is asked for a size.
+void callWithSubgroups(unsigned size, unsigned most) {
+  describeSubgroups(128, most);
+  VulkanProgram program(makeRows(2), size);
+  std::vector<float> x(2, 1.0f), y(1);
+  int32_t code = program.run(x, y, 1, {1, 2});
+  std::fprintf(stderr, "%s|%s", headopt_gpu_error(),
+               hasAskedForSize() ? "asked" : "not asked");
+  std::exit(code != 0 ? code : y[0] == 2 ? 0 : 9);
+}
+
+/// Where a block would have too many sub-groups for that, none is asked for the
+/// size that it has by itself.
+TEST_F(VulkanTest, ManySubgroups) {
+  unsigned own = getSubgroupSize(), blocks = 64 / own;
+  EXPECT_EXIT(callWithSubgroups(own, blocks), testing::ExitedWithCode(0),
+              "^[|]asked");
+  EXPECT_EXIT(callWithSubgroups(own, blocks - 1), testing::ExitedWithCode(0),
+              "^[|]not asked");
+  EXPECT_EXIT(callWithSubgroups(2 * own, blocks / 2 - 1),
+              testing::ExitedWithCode(2),
+              "kernel rows has blocks of " + std::to_string(blocks / 2) +
+                  " sub-groups of " + std::to_string(2 * own) +
+                  " lanes, and .* takes " + std::to_string(blocks / 2 - 1) +
+                  "; compile it with --target=vulkan:" + std::to_string(own));
+}
+
 TEST_F(VulkanTest, EveryFunctionFails) {
   std::vector<std::string> functions = getFallibleFunctions();
   EXPECT_GT(functions.size(), 20u);
