@@ -194,8 +194,12 @@ static void choose_gpu(struct device *d, int32_t *code) {
   const char *wanted = getenv("HEADOPT_VULKAN_DEVICE");
   if (wanted && !*wanted)
     wanted = NULL;
-  bool by_index = wanted && strspn(wanted, "0123456789") == strlen(wanted);
-  uint32_t index = by_index ? (uint32_t)strtoul(wanted, NULL, 10) : 0;
+  // Names have numbers in them, too. What is too large for the type gives its
+  // largest number.
+  unsigned long long index = count;
+  if (wanted && strspn(wanted, "0123456789") == strlen(wanted))
+    index = strtoull(wanted, NULL, 10);
+  bool by_index = index < count;
   int best = 5;
   char names[256] = "";
   size_t length = 0;

@@ -908,6 +908,14 @@ TEST_F(VulkanTest, NoDevice) {
   EXPECT_EXIT(beginInvalid("HEADOPT_VULKAN_DEVICE", "77"),
               testing::ExitedWithCode(2),
               "^HEADOPT_VULKAN_DEVICE=77 is none of");
+  // It does not become 0.
+  EXPECT_EXIT(beginInvalid("HEADOPT_VULKAN_DEVICE", "4294967296"),
+              testing::ExitedWithCode(2),
+              "^HEADOPT_VULKAN_DEVICE=4294967296 is none of");
+  // llvmpipe (LLVM 15.0.6, 256 bits): a number that is no device's is a name's.
+  std::string bits = std::to_string(32 * getSubgroupSize());
+  EXPECT_EXIT(beginInvalid("HEADOPT_VULKAN_DEVICE", bits.c_str()),
+              testing::ExitedWithCode(0), "^$");
   EXPECT_EXIT(beginInvalid("VK_ICD_FILENAMES", "/nonexistent"),
               testing::ExitedWithCode(2), "^no Vulkan d");
 }
