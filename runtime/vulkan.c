@@ -525,18 +525,27 @@ static void free_buffers(struct buffer *list) {
   }
 }
 
+// What buffers are for, as errors say it.
+static const char of_input[] = "the feature maps";
+static const char of_output[] = "the output";
+static const char of_scratch[] = "intermediate results";
+static const char of_constants[] = "a layer's weights";
+static const char of_copies[] = "a copy";
+
 // A buffer that is added to `list`; NULL after an error.
 static struct buffer *make_buffer(struct buffer **list, enum place place,
-                                  uint64_t bytes, int32_t *code) {
+                                  const char *purpose, uint64_t bytes,
+                                  int32_t *code) {
   if (*code != 0)
     return NULL;
   uint64_t limit = device.properties.limits.maxStorageBufferRange;
   if (bytes > limit) {
     fail(code, HEADOPT_GPU_OUT_OF_MEMORY,
-         "a buffer of %llu bytes is more than the %llu that %s binds; call the "
-         "head with a smaller batch",
-         (unsigned long long)bytes, (unsigned long long)limit,
-         device.properties.deviceName);
+         "%s: a buffer of %llu bytes is more than the %llu that %s binds; %s",
+         purpose, (unsigned long long)bytes, (unsigned long long)limit,
+         device.properties.deviceName,
+         purpose == of_constants ? "the head needs another device"
+                                 : "call the head with a smaller batch");
     return NULL;
   }
   if (place == PLACE_DIRECT && !device.direct)
@@ -694,7 +703,7 @@ static void write_buffer(struct stream *stream, struct buffer *to,
     return;
   }
   struct buffer *from =
-      make_buffer(&stream->buffers, PLACE_UPLOAD, bytes, code);
+      make_buffer(&stream->buffers, PLACE_UPLOAD, of_copies, bytes, code);
   if (!from)
     return;
   memcpy(from->host, data, bytes);
@@ -731,7 +740,7 @@ static VkDescriptorBufferInfo add_scalar(struct stream *stream, uint32_t bits,
   VkDescriptorBufferInfo info = {.range = sizeof bits};
   if (stream->scalars_left == 0) {
     struct buffer *buffer =
-        make_buffer(&stream->buffers, PLACE_UPLOAD,
+        make_buffer(&stream->buffers, PLACE_UPLOAD, of_copies,
                     (uint64_t)SCALARS_PER_BUFFER * ALIGNMENT, code);
     if (!buffer)
       return info;
@@ -1007,8 +1016,8 @@ static void load_constants(const struct headopt_gpu_program *program,
   struct stream *stream = make_stream(code);
   for (uint32_t i = 0; i < program->num_constants && *code == 0; ++i) {
     const struct headopt_gpu_constant *constant = &program->constants[i];
-    state->constants[i] =
-        make_buffer(&state->buffers, PLACE_DIRECT, constant->bytes, code);
+    state->constants[i] = make_buffer(&state->buffers, PLACE_DIRECT,
+                                      of_constants, constant->bytes, code);
     if (*code == 0)
       write_buffer(stream, state->constants[i], constant->data, constant->bytes,
                    code);
@@ -1079,8 +1088,8 @@ headopt_gpu_begin(struct headopt_gpu_call *call,
     c->stream = stream ? stream : make_stream(&c->code);
   }
   if (c->code == 0 && scratch_bytes != 0)
-    c->scratch =
-        make_buffer(&c->stream->buffers, PLACE_DEVICE, scratch_bytes, &c->code);
+    c->scratch = make_buffer(&c->stream->buffers, PLACE_DEVICE, of_scratch,
+                             scratch_bytes, &c->code);
 }
 
 HEADOPT_RUNTIME uint64_t headopt_gpu_scratch(struct headopt_gpu_call *call) {
@@ -1207,10 +1216,10 @@ headopt_gpu_stage(struct headopt_gpu_call *call,
   c->owns_stream = c->stream != NULL;
   if (c->code != 0)
     return;
-  c->input =
-      make_buffer(&c->stream->buffers, PLACE_DIRECT, input_bytes, &c->code);
-  c->output =
-      make_buffer(&c->stream->buffers, PLACE_DIRECT, output_bytes, &c->code);
+  c->input = make_buffer(&c->stream->buffers, PLACE_DIRECT, of_input,
+                         input_bytes, &c->code);
+  c->output = make_buffer(&c->stream->buffers, PLACE_DIRECT, of_output,
+                          output_bytes, &c->code);
   if (c->code == 0)
     write_buffer(c->stream, c->input, input, input_bytes, &c->code);
 }
@@ -1242,8 +1251,8 @@ HEADOPT_RUNTIME int32_t headopt_gpu_unstage(struct headopt_gpu_call *call,
       fail(&c->code, HEADOPT_GPU_DRIVER_ERROR,
            "%s: more output is read than was staged", c->program->name);
     if (!from->host && output_bytes != 0) {
-      from = make_buffer(&c->stream->buffers, PLACE_DOWNLOAD, output_bytes,
-                         &c->code);
+      from = make_buffer(&c->stream->buffers, PLACE_DOWNLOAD, of_copies,
+                         output_bytes, &c->code);
       if (from)
         add_copy(c->stream, c->output, from, output_bytes);
     }

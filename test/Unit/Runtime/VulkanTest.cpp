@@ -829,14 +829,26 @@ TEST_F(VulkanTest, Errors) {
                        EXPECT_EQ(headopt_gpu_scratch(&call), 0u);
                        EXPECT_EQ(headopt_gpu_constant(&call, 0), 0u);
                      }),
-         4, "smaller batch");
+         4, "intermediate results: a buffer of 1099511627776 bytes is more");
+  EXPECT_NE(std::string(headopt_gpu_error()).find("smaller batch"),
+            std::string::npos);
   headopt_gpu_call staged;
   headopt_gpu_stage(&staged, &program.get(), nullptr, 0, uint64_t(1) << 40);
   EXPECT_EQ(headopt_gpu_staged_stream(&staged), nullptr);
   EXPECT_EQ(headopt_gpu_staged_input(&staged), 0u);
   EXPECT_EQ(headopt_gpu_staged_output(&staged), 0u);
   expect(headopt_gpu_unstage(&staged, nullptr, uint64_t(1) << 40, 0), 4,
-         "smaller batch");
+         "the output: a buffer of 1099511627776 bytes");
+  // No batch makes these smaller.
+  VulkanProgram large(kTwoKernels);
+  const struct headopt_gpu_constant tooLarge = {nullptr, uint64_t(1) << 40};
+  headopt_gpu_program &given = large.get();
+  given.constants = &tooLarge;
+  given.num_constants = 1;
+  expect(runTwoKernels(large, x, y), 4,
+         "a layer's weights: a buffer of 1099511627776 bytes");
+  EXPECT_NE(std::string(headopt_gpu_error()).find("needs another device"),
+            std::string::npos);
   // A code of the caller's own goes through.
   headopt_gpu_stage(&staged, &program.get(), x.data(), 256, 256);
   EXPECT_EQ(headopt_gpu_unstage(&staged, y.data(), 256, 1), 1);
