@@ -247,6 +247,12 @@ llvm::Error Codegen::runOnONNX(ModuleOp module, bool constantInitializers) {
 
 /// Compiles a head that is one function on tensors.
 llvm::Error Codegen::compileLinalg(ModuleOp module) {
+  // Before there is much work.
+  if (!getHeaderPath().empty())
+    for (auto func : module.getOps<func::FuncOp>())
+      if (func.isPublic() && !func.isExternal())
+        if (llvm::Error failed = checkHeaderName(func.getName()))
+          return ofInput(std::move(failed));
   if (device)
     return runOnDevice(module);
   SmallVector<NativeVariant> variants;

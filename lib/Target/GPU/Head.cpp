@@ -145,9 +145,8 @@ headopt::compileDeviceHead(ModuleOp module, const DeviceTarget &target,
 
 llvm::Expected<std::string>
 headopt::makeDeviceHeader(const NativeCode &code, const DeviceTarget &target) {
-  if (!code.signature)
-    return error("no header for '%s': its function has no headopt.signature",
-                 code.name.c_str());
+  if (llvm::Error failed = checkHeader(code))
+    return std::move(failed);
   const HeadSignature &signature = *code.signature;
   StringRef name = code.name;
   bool hasDeviceForm = name.consume_back("_host");
@@ -157,7 +156,10 @@ headopt::makeDeviceHeader(const NativeCode &code, const DeviceTarget &target) {
     os << "/**\n * Computes the head's output for `batch` feature maps on a ";
     switch (target.kind) {
     case DeviceKind::CUDA:
-      os << "GPU of NVIDIA's (" << target.chip << " or later";
+      os << "GPU of NVIDIA's (" << target.chip;
+      // PTX for sm_90a and its like is for one chip.
+      if (llvm::isDigit(target.chip.back()))
+        os << " or later";
       break;
     case DeviceKind::ROCm:
       os << "GPU of AMD's (" << target.chip;
@@ -185,8 +187,9 @@ headopt::makeDeviceHeader(const NativeCode &code, const DeviceTarget &target) {
           "context (NULL: the default one); the\n * function does not wait for "
           "them. */\n\n";
   }
-  os << "/** What was wrong in this thread's last call, with the driver's "
-        "words; \"\" for\n * nothing. Valid until the next call. */\n"
+  os << "/** One line about this thread's last error, with the driver's words; "
+        "\"\" when there\n * was none. A later success leaves it alone. Valid "
+        "until the thread's next error. */\n"
      << "const char *" << code.errorFunction << "(void);\n";
   return makeHeaderFile(name, body);
 }

@@ -170,16 +170,27 @@ std::string headopt::makeHeaderFile(StringRef name, StringRef declarations) {
   return text;
 }
 
-Expected<std::string> headopt::makeHeader(const NativeCode &code) {
-  auto error = [&](const char *what) {
-    return createStringError(std::errc::invalid_argument,
-                             "no header for '%s': %s", code.name.c_str(), what);
-  };
-  if (!code.signature)
-    return error("its function has no headopt.signature");
-  if (!isFunctionName(code.name))
-    return error("C has no such function name; give it another with --name");
+Error headopt::checkHeaderName(StringRef name) {
+  if (isFunctionName(name))
+    return Error::success();
+  return createStringError(std::errc::invalid_argument,
+                           "no header for '%s': C has no such function name; "
+                           "give it another with --name",
+                           name.str().c_str());
+}
 
+Error headopt::checkHeader(const NativeCode &code) {
+  if (code.signature)
+    return checkHeaderName(code.name);
+  return createStringError(
+      std::errc::invalid_argument,
+      "no header for '%s': its function has no headopt.signature",
+      code.name.c_str());
+}
+
+Expected<std::string> headopt::makeHeader(const NativeCode &code) {
+  if (Error failed = checkHeader(code))
+    return std::move(failed);
   const HeadSignature &signature = *code.signature;
   bool fixedBatch = signature.features.front() != HeadSignature::kDynamic;
   SmallVector<unsigned> axes = signature.getDynamicAxes();

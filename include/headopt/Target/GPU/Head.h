@@ -30,7 +30,7 @@ llvm::Expected<std::string> compileKernels(mlir::ModuleOp module,
 ///   int NAME_cuda(...), NAME_hip(...)
 ///       on device memory, with a stream behind the other arguments;
 ///   const char *NAME_cuda_error(void), NAME_hip_error, NAME_vulkan_error
-///       what was wrong in this thread's last call.
+///       what was wrong in the last call of this thread's that failed.
 ///
 /// The result is about the first. Changes `module`.
 llvm::Expected<NativeCode> compileDeviceHead(mlir::ModuleOp module,

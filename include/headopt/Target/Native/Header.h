@@ -22,6 +22,11 @@ std::string makeFunctionName(llvm::StringRef stem);
 /// no signature, or its name is none in C.
 llvm::Expected<std::string> makeHeader(const NativeCode &code);
 
+/// Fails when a header cannot declare a function called `name`.
+llvm::Error checkHeaderName(llvm::StringRef name);
+/// The same for `code`, which needs a signature, too.
+llvm::Error checkHeader(const NativeCode &code);
+
 /// What headers of heads for other devices say as well.
 ///
 /// Lines of a comment about the arguments of a head.
