@@ -180,12 +180,29 @@ static Attribute getSignature(func::FuncOp head) {
   return signature.toAttribute(head.getContext());
 }
 
+LogicalResult headopt::checkExtents(ModuleOp module) {
+  for (auto function : module.getOps<func::FuncOp>())
+    for (TypeRange types :
+         {function.getArgumentTypes(), function.getResultTypes()})
+      for (Type type : types)
+        if (auto tensor = dyn_cast<RankedTensorType>(type);
+            tensor && llvm::is_contained(tensor.getShape(), 0))
+          return function.emitError("an extent of ")
+                 << tensor
+                 << " is 0, so there is nothing to compute; give the head 1 or "
+                    "more there";
+  return success();
+}
+
 LogicalResult headopt::attachSignature(ModuleOp module) {
   auto functions = llvm::to_vector(module.getOps<func::FuncOp>());
   if (functions.size() != 1 || functions[0].getNumArguments() != 1 ||
       functions[0].getNumResults() != 1)
     return module.emitError("there is no single function from one tensor to "
                             "another in the module");
+  // Before passes make nothing of nothing.
+  if (failed(checkExtents(module)))
+    return failure();
   Attribute signature = getSignature(functions[0]);
   if (!signature)
     return functions[0].emitError(
@@ -193,12 +210,6 @@ LogicalResult headopt::attachSignature(ModuleOp module) {
                "bfloat16, float or double; their types are ")
            << functions[0].getArgumentTypes().front() << " and "
            << functions[0].getResultTypes().front();
-  // Before passes make nothing of nothing.
-  for (Type type : {functions[0].getArgumentTypes().front(),
-                    functions[0].getResultTypes().front()})
-    if (llvm::is_contained(cast<RankedTensorType>(type).getShape(), 0))
-      return functions[0].emitError(
-          llvm::toString(HeadSignature::fromAttribute(signature).takeError()));
   functions[0]->setAttr(kSignatureAttr, signature);
   return success();
 }

@@ -59,6 +59,10 @@ struct HeadToLinalgOptions : mlir::PassPipelineOptions<HeadToLinalgOptions> {
 void buildHeadToLinalgPipeline(mlir::OpPassManager &pm,
                                const HeadToLinalgOptions &options);
 
+/// Emits an error for a function in which a tensor that is given or returned is
+/// sure to have no elements.
+llvm::LogicalResult checkExtents(mlir::ModuleOp module);
+
 /// Gives the one function of `module` its signature in C (Target/Native), which
 /// stays with it on its way to code. Emits an error when it can have none.
 llvm::LogicalResult attachSignature(mlir::ModuleOp module);

@@ -56,6 +56,9 @@ static llvm::Error mapToKernels(ModuleOp module, const DeviceTarget &target) {
 llvm::Expected<std::string> headopt::compileKernels(ModuleOp module,
                                                     const DeviceTarget &target,
                                                     DeviceFormat format) {
+  if (llvm::Error failed = collectError(module.getContext(),
+                                        [&] { return checkExtents(module); }))
+    return std::move(failed);
   if (llvm::Error failed = mapToKernels(module, target))
     return std::move(failed);
   return compileDevice(module, target, format);

@@ -16,6 +16,13 @@
 // RUN: head-opt %t/name.mlir --name=mine --target=cuda -o %t/mine.o
 // RUN: ls %t/mine.h
 
+// RUN: not head-opt %t/nothing.mlir --target=cuda -o %t/nothing.o 2>&1 | FileCheck %s --check-prefix=NOTHING
+// RUN: not head-opt %t/nothing.mlir --target=cuda --emit=ptx -o %t/nothing.ptx 2>&1 | FileCheck %s --check-prefix=NOTHING
+// RUN: not head-opt %t/nothing.mlir --target=vulkan:8 -o %t/nothing.o 2>&1 | FileCheck %s --check-prefix=NOTHING
+// RUN: not head-opt %t/nothing.mlir -o %t/nothing.o 2>&1 | FileCheck %s --check-prefix=NOTHING
+// NOTHING:     {{^}}head-opt: error: {{.*}}nothing.mlir: an extent of 'tensor<0x5xf32>' is 0, so there is nothing to compute; give the head 1 or more there{{$}}
+// NOTHING-NOT: {{.}}
+
 // A block of small sub-groups has as few threads as all devices take.
 // RUN: head-opt %t/long.mlir --target=vulkan:4 --emit=asm -o - | FileCheck %s --check-prefix=SMALL
 // RUN: head-opt %t/long.mlir --target=vulkan:8 --emit=asm -o - | FileCheck %s --check-prefix=LARGE
@@ -42,6 +49,13 @@ func.func @"my-head.1 x"(%x: tensor<4x4xf32>) -> tensor<4x4xf32> {
   %e = tensor.empty() : tensor<4x4xf32>
   %y = linalg.add ins(%x, %x : tensor<4x4xf32>, tensor<4x4xf32>) outs(%e : tensor<4x4xf32>) -> tensor<4x4xf32>
   return %y : tensor<4x4xf32>
+}
+
+//--- nothing.mlir
+func.func @head(%x: tensor<0x5xf32>) -> tensor<0x5xf32> {
+  %e = tensor.empty() : tensor<0x5xf32>
+  %y = linalg.add ins(%x, %x : tensor<0x5xf32>, tensor<0x5xf32>) outs(%e : tensor<0x5xf32>) -> tensor<0x5xf32>
+  return %y : tensor<0x5xf32>
 }
 
 //--- long.mlir
