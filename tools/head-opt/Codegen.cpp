@@ -161,8 +161,8 @@ llvm::Error Codegen::checkDevice() {
     if (option->getNumOccurrences())
       return error("--" + option->ArgStr +
                    " is for processors; --target names the GPU");
-  bool isText = kind == CodegenKind::LLVM || kind == CodegenKind::Assembly;
-  if (isText && options.header.getNumOccurrences())
+  bool isLinked = kind == CodegenKind::Object || kind == CodegenKind::Shared;
+  if (!isLinked && options.header.getNumOccurrences())
     return error("--emit-header goes with objects and shared libraries for "
                  "GPUs; give --emit=obj or shared");
   DeviceKind needed = device->kind;
@@ -172,11 +172,22 @@ llvm::Error Codegen::checkDevice() {
     needed = DeviceKind::ROCm;
   else if (kind == CodegenKind::SPIRV)
     needed = DeviceKind::Vulkan;
-  if (needed != device->kind)
-    return error("that output is not for --target=" + options.target +
-                 "; give --emit=asm, llvm, obj or shared, or the kind for that "
-                 "target");
-  return llvm::Error::success();
+  if (needed == device->kind)
+    return llvm::Error::success();
+  StringRef others;
+  switch (device->kind) {
+  case DeviceKind::CUDA:
+    others = "ptx, cubin, llvm";
+    break;
+  case DeviceKind::ROCm:
+    others = "asm, hsaco, llvm";
+    break;
+  case DeviceKind::Vulkan:
+    others = "asm, spirv";
+    break;
+  }
+  return error("that output is not for --target=" + options.target +
+               "; give --emit=" + others + ", obj or shared");
 }
 
 std::string Codegen::getHeaderPath() const {

@@ -253,7 +253,16 @@ def run_tool(*arguments, **environment):
         (["--target=vulkan:3"], "vulkan"),
         (["--target=cuda", "--mcpu=native"], "--mcpu is for processors"),
         (["--target=cuda", "--threads=openmp"], "--threads is for processors"),
-        (["--target=vulkan", "--emit=ptx"], "not for --target=vulkan"),
+        (
+            ["--target=vulkan", "--emit=ptx"],
+            "not for --target=vulkan; give --emit=asm, spirv, obj or shared",
+        ),
+        (
+            ["--target=cuda", "--emit=spirv"],
+            "not for --target=cuda; give --emit=ptx, cubin, llvm, obj or shared",
+        ),
+        (["--target=cuda", "--emit=ptx", "--emit-header=x.h"], "--emit-header"),
+        (["--target=vulkan", "--emit=spirv", "--emit-header=x.h"], "--emit-h"),
         (["--emit=ptx"], "--target=cuda:sm_80"),
         (["--target=vulkan", "--emit=llvm"], "SPIR-V"),
     ],
