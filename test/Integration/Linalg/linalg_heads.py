@@ -11,8 +11,9 @@ from it:
   or the map does not vary along it. That is the whole theorem.
 
 Some heads have a *spoiler*, an operation that looks like the others and is different
-for each position. Behind a flatten none of these heads may be pooled; before it, the
-operation's result is the map, and no broadcast before it says that it is even.
+for each position, or takes two maps. Behind a flatten none of these heads may be
+pooled; before it, the operation's result is the map, and no broadcast before it says
+that it is even, unless it is one of two maps that are.
 """
 
 import math
@@ -50,7 +51,11 @@ ELEMENTWISE = {
         lambda x: np.maximum(x, 2),
     ),
 }
-SPOILERS = ("index", "init", "map init", "parameter", "pad")
+SPOILERS = (
+    *("index",) * 3,
+    *("two",) * 2,
+    *("init", "map init", "parameter", "pad"),
+)
 
 
 def constant(w, array, element):
@@ -119,7 +124,7 @@ class RandomHead:
         if not broadcast:
             return
         axes = tuple(i + 1 for i in broadcast)
-        whole, b = [self.batch, *extents], self.batch
+        whole = [self.batch, *extents]
         self.steps.append(
             lambda x: np.broadcast_to(np.expand_dims(x, axes), whole)
         )
@@ -171,7 +176,7 @@ class RandomHead:
             else:
                 self.elementwise([line.format(t=t) for line in body])
             self.steps.append(function)
-        if self.rng.random() < 0.15:
+        if self.rng.random() < 0.2:
             self.spoil(where)
 
     def spoil(self, where):
@@ -182,10 +187,25 @@ class RandomHead:
             [i for i, e in enumerate(self.extents) if e > 1]
         )
         self.notes.append(f"spoilt by {kind} along {axis} at {where}")
-        if where == "map":
-            self.even_map = [False] * rank
-        else:
+        if where != "map":
             self.spoilt = True
+        elif kind != "two":
+            self.even_map = [False] * rank
+        if kind == "two":
+            # Of two maps, which are even along the same axes.
+            first = self.value
+            self.elementwise([f"%p = math.absf %i0 : {t}"])
+            self.value = elementwise(
+                w,
+                [(first, self.type()), (self.value, self.type())],
+                self.shape(),
+                t,
+                {0: self.size},
+                [f"%p = arith.addf %i0, %i1 : {t}"],
+                "%p",
+            )
+            self.steps.append(lambda x: x + abs(x))
+            return
         if kind == "index":
             index = np.arange(self.extents[axis]).reshape(
                 [-1] + [1] * (rank - axis - 1)

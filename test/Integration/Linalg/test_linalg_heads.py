@@ -100,7 +100,7 @@ def test_seeds_have_both_verdicts():
         pytest.skip("for the seeds that always run")
     heads = [RandomHead(seed) for seed in SEEDS]
     notes = " ".join(note for head in heads for note in head.notes)
-    for word in ("index", "init", "map init", "parameter", "pad", "squares",
+    for word in ("index", "init", "map init", "parameter", "pad", "two", "squares",
                  "matmul", "contract", "batch", "generic", "axes", "conv",
                  "broadcast", "split", "moved"):  # fmt: skip
         assert re.search(rf"\b{word}\b", notes), word
