@@ -47,6 +47,13 @@ struct MoveBF16 final : headopt::impl::MoveBF16Base<MoveBF16> {
           DenseResourceElementsAttr::get(type.clone(i16), attr.getRawHandle()),
           WalkResult::skip());
     });
+    // Of the intrinsics' operands, with the types that these have to keep.
+    SmallVector<std::pair<OpOperand *, Type>> kept;
+    getOperation().walk([&](LLVM::CallIntrinsicOp call) {
+      for (OpOperand &operand : call->getOpOperands())
+        if (getElementTypeOrSelf(operand.get().getType()).isBF16())
+          kept.emplace_back(&operand, operand.get().getType());
+    });
     getOperation().walk([&](Operation *op) {
       // What others say about the function stays: it is about the caller.
       DictionaryAttr discardable = op->getDiscardableAttrDictionary();
@@ -54,6 +61,11 @@ struct MoveBF16 final : headopt::impl::MoveBF16Base<MoveBF16> {
                                  /*replaceLocs=*/false, /*replaceTypes=*/true);
       op->setDiscardableAttrs(discardable);
     });
+    for (auto [operand, type] : kept) {
+      OpBuilder builder(operand->getOwner());
+      operand->set(LLVM::BitcastOp::create(
+          builder, operand->getOwner()->getLoc(), type, operand->get()));
+    }
   }
 };
 

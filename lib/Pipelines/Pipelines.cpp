@@ -61,6 +61,7 @@ void headopt::buildCPUPipeline(OpPassManager &pm,
   ScheduleDenseOptions dense;
   dense.vectorBits = options.vectorBits;
   dense.fma = options.fma;
+  dense.bf16Dot = options.bf16Dot;
   pm.addPass(createScheduleDense(dense, std::move(packed)));
   SchedulePoolingOptions pooling;
   pooling.vectorBits = options.vectorBits;
@@ -102,6 +103,7 @@ void headopt::buildCPUPipeline(OpPassManager &pm,
   pm.addPass(createConvertMathToLibmPass());
   ConvertVectorToLLVMPassOptions vector;
   vector.reassociateFPReductions = false;
+  vector.x86Vector = options.bf16Dot;
   pm.addPass(createConvertVectorToLLVMPass(vector));
   pm.addPass(createFinalizeMemRefToLLVMConversionPass());
   pm.addPass(createArithToLLVMConversionPass());
@@ -234,6 +236,7 @@ SmallVector<OwningOpRef<ModuleOp>> headopt::lowerHeadToLLVM(
     options.vectorBits = unit.bits;
     options.fma = unit.fma;
     options.convertsF16 = unit.convertsF16;
+    options.bf16Dot = unit.multipliesBF16;
     PassManager pm(module.getContext());
     if (configure && failed(configure(pm)))
       return {};

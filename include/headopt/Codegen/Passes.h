@@ -32,6 +32,10 @@ std::unique_ptr<mlir::Pass>
 createScheduleDense(ScheduleDenseOptions options,
                     std::shared_ptr<PackedWeights> packed);
 
+/// Whether `root` has a product that schedule-dense writes with instructions for
+/// pairs of bf16 where there are some.
+bool multipliesBF16(mlir::Operation *root);
+
 } // namespace headopt
 
 #endif // HEADOPT_CODEGEN_PASSES_H

@@ -155,6 +155,17 @@ def ScheduleDense : Pass<"schedule-dense", "::mlir::ModuleOp"> {
     chain of multiplications and additions in order of the inner index, so that
     a row's result does not depend on how many rows there are.
 
+    A constant of bf16 is packed in pairs of rows, as words of 32 bits. With
+    `bf16-dot`, and where the left side is bf16 too and the sums are f32, pairs of
+    it are multiplied by pairs of the constant:
+
+    ```mlir
+    %pairs = vector.transfer_read %packed[%at] : tensor<192xi32>, vector<16xi32>
+    %w = vector.bitcast %pairs : vector<16xi32> to vector<32xbf16>
+    %sum = x86vector.avx512.dot %carried, %w, %x : vector<32xbf16> -> vector<16xf32>
+    ```
+    Otherwise each half of a word becomes a number of f32.
+
     Products that are left alone get a remark (category `schedule-dense`) that
     says why.
   }];
@@ -162,12 +173,15 @@ def ScheduleDense : Pass<"schedule-dense", "::mlir::ModuleOp"> {
     "::mlir::arith::ArithDialect", "::mlir::LLVM::LLVMDialect",
     "::mlir::scf::SCFDialect",
     "::mlir::tensor::TensorDialect", "::mlir::ub::UBDialect",
-    "::mlir::vector::VectorDialect"];
+    "::mlir::vector::VectorDialect", "::mlir::x86vector::X86VectorDialect"];
   let options = [
     Option<"vectorBits", "vector-bits", "unsigned", /*default=*/"256",
            "Width of the vector registers: 128, 256 or 512">,
     Option<"fma", "fma", "bool", /*default=*/"true",
            "The target has fused multiply-add instructions">,
+    Option<"bf16Dot", "bf16-dot", "bool", /*default=*/"false",
+           "The target is an x86-64 with AVX512-BF16, and AVX512-VL for vectors "
+           "of less than 512 bits">,
   ];
 }
 
@@ -212,7 +226,8 @@ def MoveBF16 : Pass<"move-bf16", "::mlir::ModuleOp"> {
     Behind expand-half nothing in the LLVM dialect computes with bf16. Still, a
     constant of that type that reaches a phi makes LLVM call a function of the
     compiler's library on processors without instructions for bf16. So the type
-    becomes i16 everywhere, except in discardable attributes.
+    becomes i16 everywhere, except in discardable attributes and as operands of
+    intrinsics, which are for processors that have such instructions.
 
     ```mlir
     %0 = llvm.bitcast %bits : i16 to bf16

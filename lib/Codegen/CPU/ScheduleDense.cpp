@@ -10,6 +10,11 @@
 // the 24 accumulators that hide the latency of a multiply-add and leave
 // registers for the operands. Narrower registers split a panel.
 //
+// A constant of bf16 is stored in pairs: a word of 32 bits for each column has
+// two rows, the first in its low half. AVX512-BF16 multiplies such pairs as they
+// are; elsewhere a shift or a mask makes a number of f32 of each half. So one
+// copy does for all processors.
+//
 // Written out here rather than made of upstream tiling and vectorisation: those
 // do not reach a packed constant with a ragged last panel, a fused epilogue and
 // an order of additions that is the same for every number of rows at once.
@@ -25,6 +30,7 @@
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/Dialect/UB/IR/UBOps.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "mlir/Dialect/X86Vector/X86VectorDialect.h"
 #include "mlir/IR/AsmState.h"
 #include "mlir/IR/DialectResourceBlobManager.h"
 #include "mlir/IR/Matchers.h"
@@ -63,23 +69,34 @@ static int64_t getPanelWidth(int64_t column, int64_t columns) {
                            llvm::alignTo(columns - column, kPanelUnit));
 }
 
-/// The constant in panels, as a flat tensor; null when its data is not there.
-/// All panels but the last are of full width, so panel p starts at p * 48 *
-/// inner.
+/// How many rows of the constant lie next to each other, column by column.
+static int64_t getRowsPerWord(DenseProduct dense) {
+  return getElementTypeOrSelf(dense.weight.getType()).isBF16() ? 2 : 1;
+}
+
+/// Words of a column of a panel. A last row that is alone is paired with zeros.
+static int64_t getWordsPerColumn(DenseProduct dense) {
+  return llvm::divideCeil(dense.inner, getRowsPerWord(dense));
+}
+
+/// The constant in panels, as a flat tensor of words; null when its data is not
+/// there. All panels but the last are of full width, so panel p starts at p * 48
+/// times the words of a column.
 static TypedAttr packWeight(DenseProduct dense) {
   auto type = cast<RankedTensorType>(dense.weight.getType());
   size_t bytes = type.getElementTypeBitWidth() / 8;
+  int64_t group = getRowsPerWord(dense), words = getWordsPerColumn(dense);
   std::optional<WeightData> data = dense.getWeightData();
   if (!data)
     return nullptr;
   int64_t columns = dense.columns, inner = dense.inner;
   int64_t size = 0;
   for (int64_t from = 0; from < columns; from += kPanelColumns)
-    size += getPanelWidth(from, columns) * inner;
+    size += getPanelWidth(from, columns) * words;
   AsmResourceBlob packed =
-      HeapAsmResourceBlob::allocate(size * bytes, /*align=*/64);
+      HeapAsmResourceBlob::allocate(size * group * bytes, /*align=*/64);
   char *to = packed.getMutableData().data();
-  std::fill_n(to, size * bytes, 0);
+  std::fill_n(to, size * group * bytes, 0);
   // A piece of `inner` at a time, so that a transposed constant is not read
   // with one far jump for each element.
   constexpr int64_t kPiece = 64;
@@ -91,12 +108,15 @@ static TypedAttr packWeight(DenseProduct dense) {
         for (int64_t j = 0; j != used; ++j) {
           int64_t source = dense.transposed ? (from + j) * inner + k
                                             : k * columns + from + j;
-          memcpy(to + (k * width + j) * bytes,
+          int64_t word = k / group * width + j;
+          memcpy(to + (word * group + k % group) * bytes,
                  data->raw.data() + (data->splat ? 0 : source * bytes), bytes);
         }
-    to += width * inner * bytes;
+    to += width * words * group * bytes;
   }
-  auto packedType = RankedTensorType::get({size}, type.getElementType());
+  Type word = group == 1 ? type.getElementType()
+                         : IntegerType::get(type.getContext(), 32);
+  auto packedType = RankedTensorType::get({size}, word);
   return DenseResourceElementsAttr::get(packedType, "packed_weight",
                                         std::move(packed));
 }
@@ -106,9 +126,11 @@ namespace {
 /// Writes the loops of one product.
 class Scheduler {
 public:
-  Scheduler(VectorLoops &b, DenseProduct product, int64_t vectorBits, bool fma)
+  Scheduler(VectorLoops &b, DenseProduct product, int64_t vectorBits, bool fma,
+            bool bf16Dot)
       : b(b), dense(product), accumulatorType(dense.getAccumulatorType()),
         lanes(vectorBits / accumulatorType.getWidth()), fma(fma),
+        dot(bf16Dot && dense.isOfBF16()), perWord(getRowsPerWord(dense)),
         // AVX-512 has 32 registers; of 16, some must hold operands.
         registers(vectorBits == 512 ? 24 : 12) {}
 
@@ -120,6 +142,11 @@ private:
                      int64_t tileColumns, int64_t valid, Value dest);
   Value schedulePanel(Value panel, Value firstColumn, int64_t width,
                       int64_t valid, Value dest);
+  void accumulate(Value k, int64_t count, ArrayRef<Value> rowIndices,
+                  Index words, SmallVectorImpl<Value> &sums);
+  Value addProduct(Value x, Value w, Value sum);
+  Value getPair(Value row, Value k, int64_t count);
+  Value unpack(Value words, int64_t place);
   Value widenRows();
   Value widen(Value value);
   Value finish(Value sums, Value row, Value column);
@@ -129,6 +156,10 @@ private:
   FloatType accumulatorType;
   int64_t lanes;
   bool fma;
+  /// Products of pairs are added by one instruction.
+  bool dot;
+  /// Indices of the inner extent that a word of the constant is for.
+  int64_t perWord;
   int64_t registers;
   /// The left side, and the packed constant.
   Value rows, weight;
@@ -143,6 +174,90 @@ Value Scheduler::widen(Value value) {
   if (value.getType() == type)
     return value;
   return arith::ExtFOp::create(b, type, value);
+}
+
+/// sum + x * w.
+Value Scheduler::addProduct(Value x, Value w, Value sum) {
+  if (fma)
+    return vector::FMAOp::create(b, x, w, sum);
+  return arith::AddFOp::create(b, arith::MulFOp::create(b, x, w), sum);
+}
+
+/// In all lanes the elements k and k + 1 of `row`, or, where `count` is 1, k
+/// and a zero.
+Value Scheduler::getPair(Value row, Value k, int64_t count) {
+  Type i32 = b.getI32Type();
+  Value pair;
+  if (count == 2) {
+    Value words = vector::BitCastOp::create(b, VectorType::get({1}, i32),
+                                            b.load(rows, {row, k}, 2));
+    pair = vector::ExtractOp::create(b, words, int64_t(0));
+  } else {
+    Value x = tensor::ExtractOp::create(b, rows, ValueRange{row, k});
+    pair = arith::ExtUIOp::create(
+        b, i32, arith::BitcastOp::create(b, b.getI16Type(), x));
+  }
+  return vector::BitCastOp::create(
+      b, VectorType::get({2 * lanes}, b.getBF16Type()),
+      vector::BroadcastOp::create(b, VectorType::get({lanes}, i32), pair));
+}
+
+/// The numbers at `place` in words of the constant, in the type of the
+/// accumulators.
+Value Scheduler::unpack(Value words, int64_t place) {
+  if (perWord == 1)
+    return widen(words);
+  // The bits of bf16 are the high half of those of the same number in f32.
+  auto constant = [&](uint32_t bits) -> Value {
+    return arith::ConstantOp::create(
+        b, DenseElementsAttr::get(cast<ShapedType>(words.getType()),
+                                  APInt(32, bits)));
+  };
+  Value bits =
+      place == 0
+          ? arith::ShLIOp::create(b, words, constant(16)).getResult()
+          : arith::AndIOp::create(b, words, constant(0xffff0000)).getResult();
+  return widen(arith::BitcastOp::create(
+      b, VectorType::get({lanes}, b.getF32Type()), bits));
+}
+
+/// Adds the products of the elements k to k + `count` - 1, all in one word of
+/// the constant, to `sums`. The words of the tile's columns start at `words`.
+void Scheduler::accumulate(Value k, int64_t count, ArrayRef<Value> rowIndices,
+                           Index words, SmallVectorImpl<Value> &sums) {
+  int64_t vectors = sums.size() / rowIndices.size();
+  SmallVector<Value> packed;
+  for (int64_t v = 0; v != vectors; ++v)
+    packed.push_back(
+        b.load(weight, {b.materialize(b.add(words, b.getIndexAttr(v * lanes)))},
+               lanes));
+  if (dot) {
+    for (Value &w : packed)
+      w = vector::BitCastOp::create(
+          b, VectorType::get({2 * lanes}, b.getBF16Type()), w);
+    for (auto [r, row] : llvm::enumerate(rowIndices)) {
+      Value x = getPair(row, k, count);
+      for (int64_t v = 0; v != vectors; ++v) {
+        Value &sum = sums[r * vectors + v];
+        sum = x86vector::DotBF16Op::create(b, sum, packed[v], x);
+      }
+    }
+    return;
+  }
+  for (int64_t place = 0; place != count; ++place) {
+    Value at = b.materialize(b.add(k, b.getIndexAttr(place)));
+    SmallVector<Value> w;
+    for (Value word : packed)
+      w.push_back(unpack(word, place));
+    for (auto [r, row] : llvm::enumerate(rowIndices)) {
+      Value x = tensor::ExtractOp::create(b, rows, ValueRange{row, at});
+      Value all = vector::BroadcastOp::create(b, w[0].getType(), x);
+      for (int64_t v = 0; v != vectors; ++v) {
+        Value &sum = sums[r * vectors + v];
+        sum = addProduct(all, w[v], sum);
+      }
+    }
+  }
 }
 
 /// What follows the product, for the elements of `row` from `column` on.
@@ -193,30 +308,19 @@ Value Scheduler::scheduleTile(Value firstRow, int64_t numRows, Value panel,
   Index inResult = b.add(firstColumn, inPanel);
   VectorLoops::Carried sums(numRows * vectors,
                             b.splat(accumulatorType, lanes, 0));
-  sums = b.loop(
-      b.getIndexAttr(0), b.getIndexAttr(dense.inner), 1, sums,
-      [&](Value k, VectorLoops::Carried carried) {
-        Index at = b.add(start, b.mul(k, b.getIndexAttr(width)));
-        SmallVector<Value> w;
-        for (int64_t v = 0; v != vectors; ++v)
-          w.push_back(widen(b.load(
-              weight, {b.materialize(b.add(at, b.getIndexAttr(v * lanes)))},
-              lanes)));
-        for (int64_t r = 0; r != numRows; ++r) {
-          Value x =
-              tensor::ExtractOp::create(b, rows, ValueRange{rowIndices[r], k});
-          Value all = vector::BroadcastOp::create(b, w[0].getType(), x);
-          for (int64_t v = 0; v != vectors; ++v) {
-            Value &sum = carried[r * vectors + v];
-            if (fma)
-              sum = vector::FMAOp::create(b, all, w[v], sum);
-            else
-              sum = arith::AddFOp::create(
-                  b, arith::MulFOp::create(b, all, w[v]), sum);
-          }
-        }
-        return carried;
-      });
+  auto add = [&](Value k, int64_t count, VectorLoops::Carried carried) {
+    // k is a multiple of `perWord`, and so is the width.
+    Index words = b.add(start, b.mul(k, b.getIndexAttr(width / perWord)));
+    accumulate(k, count, rowIndices, words, carried);
+    return carried;
+  };
+  int64_t paired = dense.inner / perWord * perWord;
+  sums = b.loop(b.getIndexAttr(0), b.getIndexAttr(paired), perWord, sums,
+                [&](Value k, VectorLoops::Carried carried) {
+                  return add(k, perWord, carried);
+                });
+  if (paired != dense.inner)
+    sums = add(b.constant(paired), 1, sums);
   for (int64_t r = 0; r != numRows; ++r)
     for (int64_t v = 0; v != vectors; ++v) {
       int64_t offset = v * lanes;
@@ -265,9 +369,9 @@ Value Scheduler::schedulePanel(Value panel, Value firstColumn, int64_t width,
 }
 
 /// The rows in the type of the accumulators, so that an element is widened once
-/// and not for each panel.
+/// and not for each panel; as they are where pairs of them are multiplied.
 Value Scheduler::widenRows() {
-  if (getElementTypeOrSelf(dense.rows.getType()) == accumulatorType)
+  if (dot || getElementTypeOrSelf(dense.rows.getType()) == accumulatorType)
     return dense.rows;
   Value wide = tensor::EmptyOp::create(
       b, ArrayRef<int64_t>{dense.numRows, dense.inner}, accumulatorType);
@@ -298,13 +402,14 @@ Value Scheduler::schedule(TypedAttr packed) {
   dest = b.loop(
       b.getIndexAttr(0), b.getIndexAttr(full), kPanelColumns, {dest},
       [&](Value column, VectorLoops::Carried inner) -> VectorLoops::Carried {
-        Value panel = b.materialize(b.mul(column, b.getIndexAttr(dense.inner)));
+        Value panel = b.materialize(
+            b.mul(column, b.getIndexAttr(getWordsPerColumn(dense))));
         return {schedulePanel(panel, column, kPanelColumns, kPanelColumns,
                               inner[0])};
       })[0];
   if (full == dense.columns)
     return dest;
-  return schedulePanel(b.constant(full * dense.inner), b.constant(full),
+  return schedulePanel(b.constant(full * getWordsPerColumn(dense)), b.constant(full),
                        getPanelWidth(full, dense.columns), dense.columns - full,
                        dest);
 }
@@ -356,7 +461,8 @@ struct ScheduleDense final : headopt::impl::ScheduleDenseBase<ScheduleDense> {
       VectorLoops builder(root->getLoc(), rewriter);
       builder.setInsertionPoint(root);
       Value result =
-          Scheduler(builder, *dense, vectorBits, fma).schedule(weight);
+          Scheduler(builder, *dense, vectorBits, fma, bf16Dot)
+              .schedule(weight);
       rewriter.replaceOp(root, result);
       if (root != dense->product) {
         epilogues.insert(root);
@@ -370,6 +476,17 @@ private:
 };
 
 } // namespace
+
+bool headopt::multipliesBF16(Operation *root) {
+  return root
+      ->walk([](linalg::LinalgOp op) {
+        StringRef whyNot;
+        FailureOr<DenseProduct> dense = matchDenseProduct(op, whyNot);
+        return succeeded(dense) && dense->isOfBF16() ? WalkResult::interrupt()
+                                                     : WalkResult::advance();
+      })
+      .wasInterrupted();
+}
 
 std::unique_ptr<Pass>
 headopt::createScheduleDense(ScheduleDenseOptions options,

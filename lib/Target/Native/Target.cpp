@@ -123,5 +123,6 @@ Expected<VectorUnit> headopt::getVectorUnit(const NativeTarget &target) {
                   : subtarget.checkFeatures("+avx2")  ? 256
                                                       : 128;
   return VectorUnit{bits, subtarget.checkFeatures("+fma"),
-                    subtarget.checkFeatures("+f16c")};
+                    subtarget.checkFeatures("+f16c"),
+                    subtarget.checkFeatures("+avx512bf16")};
 }

@@ -33,6 +33,8 @@ struct VectorUnit {
   bool fma = false;
   /// There are instructions between f16 and f32.
   bool convertsF16 = false;
+  /// There are instructions that multiply pairs of bf16: AVX512-BF16.
+  bool multipliesBF16 = false;
 };
 
 /// The triple that `name` stands for, the host's when it is empty. Fails unless
