@@ -38,8 +38,8 @@ struct DenseProduct {
     return llvm::cast<mlir::FloatType>(
         getElementTypeOrSelf(product->getResult(0).getType()));
   }
-  /// Both sides are bf16 and the sums f32: what instructions that multiply pairs
-  /// of bf16 compute.
+  /// Both sides are bf16 and the sums f32: what instructions that multiply
+  /// pairs of bf16 compute.
   bool isOfBF16() {
     return getElementTypeOrSelf(rows.getType()).isBF16() &&
            getElementTypeOrSelf(weight.getType()).isBF16() &&

@@ -32,8 +32,8 @@ std::unique_ptr<mlir::Pass>
 createScheduleDense(ScheduleDenseOptions options,
                     std::shared_ptr<PackedWeights> packed);
 
-/// Whether `root` has a product that schedule-dense writes with instructions for
-/// pairs of bf16 where there are some.
+/// Whether `root` has a product that schedule-dense writes with instructions
+/// for pairs of bf16 where there are some.
 bool multipliesBF16(mlir::Operation *root);
 
 } // namespace headopt

@@ -11,9 +11,9 @@
 // registers for the operands. Narrower registers split a panel.
 //
 // A constant of bf16 is stored in pairs: a word of 32 bits for each column has
-// two rows, the first in its low half. AVX512-BF16 multiplies such pairs as they
-// are; elsewhere a shift or a mask makes a number of f32 of each half. So one
-// copy does for all processors.
+// two rows, the first in its low half. AVX512-BF16 multiplies such pairs as
+// they are; elsewhere a shift or a mask makes a number of f32 of each half. So
+// one copy does for all processors.
 //
 // Written out here rather than made of upstream tiling and vectorisation: those
 // do not reach a packed constant with a ragged last panel, a fused epilogue and
@@ -80,8 +80,8 @@ static int64_t getWordsPerColumn(DenseProduct dense) {
 }
 
 /// The constant in panels, as a flat tensor of words; null when its data is not
-/// there. All panels but the last are of full width, so panel p starts at p * 48
-/// times the words of a column.
+/// there. All panels but the last are of full width, so panel p starts at p *
+/// 48 times the words of a column.
 static TypedAttr packWeight(DenseProduct dense) {
   auto type = cast<RankedTensorType>(dense.weight.getType());
   size_t bytes = type.getElementTypeBitWidth() / 8;
@@ -131,8 +131,12 @@ public:
       : b(b), dense(product), accumulatorType(dense.getAccumulatorType()),
         lanes(vectorBits / accumulatorType.getWidth()), fma(fma),
         dot(bf16Dot && dense.isOfBF16()), perWord(getRowsPerWord(dense)),
-        // AVX-512 has 32 registers; of 16, some must hold operands.
-        registers(vectorBits == 512 ? 24 : 12) {}
+        // AVX-512 has 32 registers; of 16, some must hold operands, and twice
+        // as many where the words of the constant are taken apart.
+        tallest(vectorBits == 512 ? 8 : 4),
+        registers(vectorBits == 512      ? 24
+                  : perWord == 2 && !dot ? 8
+                                         : 12) {}
 
   Value schedule(TypedAttr packed);
 
@@ -160,7 +164,8 @@ private:
   bool dot;
   /// Indices of the inner extent that a word of the constant is for.
   int64_t perWord;
-  int64_t registers;
+  /// Rows and accumulators of a tile, at most.
+  int64_t tallest, registers;
   /// The left side, and the packed constant.
   Value rows, weight;
 };
@@ -225,7 +230,7 @@ Value Scheduler::unpack(Value words, int64_t place) {
 /// the constant, to `sums`. The words of the tile's columns start at `words`.
 void Scheduler::accumulate(Value k, int64_t count, ArrayRef<Value> rowIndices,
                            Index words, SmallVectorImpl<Value> &sums) {
-  int64_t vectors = sums.size() / rowIndices.size();
+  int64_t numRows = rowIndices.size(), vectors = sums.size() / numRows;
   SmallVector<Value> packed;
   for (int64_t v = 0; v != vectors; ++v)
     packed.push_back(
@@ -244,19 +249,36 @@ void Scheduler::accumulate(Value k, int64_t count, ArrayRef<Value> rowIndices,
     }
     return;
   }
+  SmallVector<Value> read(count * numRows);
+  auto add = [&](int64_t r, int64_t v, int64_t place, Value w) {
+    Value &x = read[place * numRows + r];
+    if (!x) {
+      Value at = b.materialize(b.add(k, b.getIndexAttr(place)));
+      x = vector::BroadcastOp::create(
+          b, w.getType(),
+          tensor::ExtractOp::create(b, rows, ValueRange{rowIndices[r], at}));
+    }
+    Value &sum = sums[r * vectors + v];
+    sum = addProduct(x, w, sum);
+  };
+  // Either words wait in registers for their second half, or elements of the
+  // rows for the next word: whichever are fewer.
+  if (count > 1 && numRows < vectors) {
+    for (int64_t v = 0; v != vectors; ++v)
+      for (int64_t place = 0; place != count; ++place) {
+        Value w = unpack(packed[v], place);
+        for (int64_t r = 0; r != numRows; ++r)
+          add(r, v, place, w);
+      }
+    return;
+  }
   for (int64_t place = 0; place != count; ++place) {
-    Value at = b.materialize(b.add(k, b.getIndexAttr(place)));
     SmallVector<Value> w;
     for (Value word : packed)
       w.push_back(unpack(word, place));
-    for (auto [r, row] : llvm::enumerate(rowIndices)) {
-      Value x = tensor::ExtractOp::create(b, rows, ValueRange{row, at});
-      Value all = vector::BroadcastOp::create(b, w[0].getType(), x);
-      for (int64_t v = 0; v != vectors; ++v) {
-        Value &sum = sums[r * vectors + v];
-        sum = addProduct(all, w[v], sum);
-      }
-    }
+    for (int64_t r = 0; r != numRows; ++r)
+      for (int64_t v = 0; v != vectors; ++v)
+        add(r, v, place, w[v]);
   }
 }
 
@@ -343,8 +365,8 @@ Value Scheduler::schedulePanel(Value panel, Value firstColumn, int64_t width,
                                int64_t valid, Value dest) {
   // The tallest tile of up to eight rows that leaves it a few vectors wide, and
   // the widest that its accumulators then allow.
-  int64_t height = std::min<int64_t>(dense.numRows, registers / 3);
-  while (height * 3 > registers || dense.numRows % height)
+  int64_t height = std::min(dense.numRows, tallest);
+  while (dense.numRows % height)
     --height;
   int64_t tile = width;
   while (tile % lanes || width % tile || height * (tile / lanes) > registers)
@@ -409,9 +431,9 @@ Value Scheduler::schedule(TypedAttr packed) {
       })[0];
   if (full == dense.columns)
     return dest;
-  return schedulePanel(b.constant(full * getWordsPerColumn(dense)), b.constant(full),
-                       getPanelWidth(full, dense.columns), dense.columns - full,
-                       dest);
+  return schedulePanel(b.constant(full * getWordsPerColumn(dense)),
+                       b.constant(full), getPanelWidth(full, dense.columns),
+                       dense.columns - full, dest);
 }
 
 namespace {
@@ -461,8 +483,7 @@ struct ScheduleDense final : headopt::impl::ScheduleDenseBase<ScheduleDense> {
       VectorLoops builder(root->getLoc(), rewriter);
       builder.setInsertionPoint(root);
       Value result =
-          Scheduler(builder, *dense, vectorBits, fma, bf16Dot)
-              .schedule(weight);
+          Scheduler(builder, *dense, vectorBits, fma, bf16Dot).schedule(weight);
       rewriter.replaceOp(root, result);
       if (root != dense->product) {
         epilogues.insert(root);
