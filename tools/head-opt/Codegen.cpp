@@ -41,7 +41,8 @@ CodegenOptions::CodegenOptions(cl::OptionCategory &category)
            cl::value_desc("function"), cl::cat(category)),
       cpu("mcpu",
           cl::desc("Processor to compile for, as LLVM calls it, or native; by "
-                   "default x86-64-v2, -v3 and -v4, chosen at run time"),
+                   "default x86-64-v2, -v3 and -v4, chosen at run time; more "
+                   "that it has follows after a +"),
           cl::value_desc("cpu"), cl::cat(category)),
       target("target",
              cl::desc("Machine to compile for; by default this one. A triple, "
@@ -278,6 +279,11 @@ llvm::Error Codegen::compileLinalg(ModuleOp module) {
 llvm::Error
 Codegen::lowerForHost(ModuleOp module,
                       llvm::SmallVectorImpl<NativeVariant> &variants) {
+  if (!options.cpu.getNumOccurrences()) {
+    cpus.clear();
+    for (StringRef cpu : getDefaultCpus(triple, multipliesBF16(module)))
+      cpus.push_back(cpu.str());
+  }
   SmallVector<VectorUnit> units;
   for (StringRef cpu : cpus) {
     llvm::Expected<NativeTarget> known = getNativeTarget(triple, cpu);

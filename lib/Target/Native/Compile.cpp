@@ -122,7 +122,7 @@ llvm::Error Compiler::translateVariants() {
         translate(variant.module, *entry, **created, *weights, context);
     if (!translated)
       return translated.takeError();
-    code.cpus.push_back(target->cpu);
+    code.cpus.push_back(variant.cpu == "native" ? target->cpu : variant.cpu);
     // Functions say themselves what they are for; the machine stands for the
     // lowest.
     if (!machine)
@@ -264,9 +264,10 @@ llvm::Expected<NativeCode> Compiler::run(StringRef path) {
     for (const NativeVariant &variant : variants)
       if (options.triple.getArch() != llvm::Triple::x86_64 ||
           !isVersionCpu(variant.cpu))
-        return error("a choice between processors is made among x86-64-v2, -v3 "
-                     "and -v4 only, not for '%s'",
-                     variant.cpu.c_str());
+        return error(
+            "a choice between processors is made among x86-64-v2, -v3, "
+            "-v4 and -v4+avx512bf16 only, not for '%s'",
+            variant.cpu.c_str());
   if (!options.objects.empty() && !isHost(options.triple))
     return error("what the head brings along to run on a device is for this "
                  "machine, not for %s; leave out the triple",

@@ -22,9 +22,12 @@ namespace {
 /// A register that cpuid gives.
 enum Register { A, B, C, D };
 
+/// A leaf of cpuid, and its sub-leaf.
+using Leaf = std::pair<uint32_t, uint32_t>;
+
 /// Bits of one register of one leaf of cpuid.
 struct Bits {
-  uint32_t leaf;
+  Leaf leaf;
   Register reg;
   uint32_t mask;
 };
@@ -46,18 +49,23 @@ static constexpr Level levels[] = {
     {"x86-64-v3",
      "v3",
      {{// FMA, MOVBE, OSXSAVE, AVX, F16C
-       {1, C, 1u << 12 | 1u << 22 | 1u << 27 | 1u << 28 | 1u << 29},
+       {{1, 0}, C, 1u << 12 | 1u << 22 | 1u << 27 | 1u << 28 | 1u << 29},
        // BMI1, AVX2, BMI2
-       {7, B, 1u << 3 | 1u << 5 | 1u << 8},
+       {{7, 0}, B, 1u << 3 | 1u << 5 | 1u << 8},
        // LZCNT
-       {0x80000001, C, 1u << 5}}},
+       {{0x80000001, 0}, C, 1u << 5}}},
      // xmm, ymm
      0x06},
     {"x86-64-v4",
      "v4",
      // AVX512F, AVX512DQ, AVX512CD, AVX512BW, AVX512VL
-     {{{7, B, 1u << 16 | 1u << 17 | 1u << 28 | 1u << 30 | 1u << 31}}},
+     {{{{7, 0}, B, 1u << 16 | 1u << 17 | 1u << 28 | 1u << 30 | 1u << 31}}},
      // xmm, ymm, mask registers, zmm
+     0xe6},
+    {"x86-64-v4+avx512bf16",
+     "v4_bf16",
+     // AVX512_BF16; a sub-leaf that is not there is all zeros.
+     {{{{7, 1}, A, 1u << 5}}},
      0xe6},
 };
 
@@ -85,7 +93,7 @@ private:
   Function *create(FunctionType *type, GlobalValue::LinkageTypes linkage,
                    const Twine &name);
   Function *buildDetect();
-  std::array<Value *, 4> emitCpuid(uint32_t leaf);
+  std::array<Value *, 4> emitCpuid(Leaf leaf);
   Value *emitHasAll(Value *value, uint32_t mask);
 
   Module &module;
@@ -107,14 +115,14 @@ Function *Dispatcher::create(FunctionType *type,
   return function;
 }
 
-std::array<Value *, 4> Dispatcher::emitCpuid(uint32_t leaf) {
+std::array<Value *, 4> Dispatcher::emitCpuid(Leaf leaf) {
   Type *i32 = builder.getInt32Ty();
   auto *result = StructType::get(i32, i32, i32, i32);
   InlineAsm *cpuid = InlineAsm::get(
       FunctionType::get(result, {i32, i32}, false), "cpuid",
       "={ax},={bx},={cx},={dx},0,2,~{dirflag},~{fpsr},~{flags}", true);
-  Value *registers =
-      builder.CreateCall(cpuid, {builder.getInt32(leaf), builder.getInt32(0)});
+  Value *registers = builder.CreateCall(
+      cpuid, {builder.getInt32(leaf.first), builder.getInt32(leaf.second)});
   std::array<Value *, 4> values;
   for (unsigned reg : {A, B, C, D})
     values[reg] = builder.CreateExtractValue(registers, reg);
@@ -142,17 +150,23 @@ Function *Dispatcher::buildDetect() {
 
   // Leaves above the highest answer with another leaf's bits.
   builder.SetInsertPoint(start);
-  Value *hasLeaf7 = builder.CreateICmpUGE(emitCpuid(0)[A], builder.getInt32(7));
-  Value *hasLevels = builder.CreateICmpUGE(emitCpuid(0x80000000)[A],
+  Value *hasLeaf7 =
+      builder.CreateICmpUGE(emitCpuid({0, 0})[A], builder.getInt32(7));
+  Value *hasLevels = builder.CreateICmpUGE(emitCpuid({0x80000000, 0})[A],
                                            builder.getInt32(0x80000001));
   builder.CreateCondBr(builder.CreateAnd(hasLeaf7, hasLevels), extended, done);
 
   // xgetbv is there when the operating system says so (OSXSAVE).
   builder.SetInsertPoint(extended);
-  DenseMap<uint32_t, std::array<Value *, 4>> leaves;
-  for (uint32_t leaf : {1u, 7u, 0x80000001u})
-    leaves[leaf] = emitCpuid(leaf);
-  builder.CreateCondBr(emitHasAll(leaves[1][C], 1u << 27), state, done);
+  // Each level has all of those below it; what is above the versions is not
+  // asked for.
+  ArrayRef<Level> asked(std::begin(::levels), levels.back() + 1);
+  DenseMap<Leaf, std::array<Value *, 4>> leaves;
+  for (const Level &level : asked)
+    for (const Bits &bits : level.bits)
+      if (bits.mask && !leaves.contains(bits.leaf))
+        leaves[bits.leaf] = emitCpuid(bits.leaf);
+  builder.CreateCondBr(emitHasAll(leaves[{1, 0}][C], 1u << 27), state, done);
 
   builder.SetInsertPoint(state);
   InlineAsm *xgetbv = InlineAsm::get(
@@ -162,7 +176,7 @@ Function *Dispatcher::buildDetect() {
       builder.CreateCall(xgetbv, {builder.getInt32(0)}), 0);
   Value *best = builder.getInt32(1);
   Value *all = builder.getTrue();
-  for (const Level &level : ::levels) {
+  for (const Level &level : asked) {
     for (const Bits &bits : level.bits)
       if (bits.mask)
         all = builder.CreateAnd(

@@ -38,18 +38,22 @@ bool headopt::isHost(const Triple &triple) {
   return triple.getArch() == host.getArch() && triple.getOS() == host.getOS();
 }
 
-ArrayRef<StringRef> headopt::getDefaultCpus(const Triple &triple) {
-  static constexpr StringRef levels[] = {"x86-64-v2", "x86-64-v3", "x86-64-v4"};
+ArrayRef<StringRef> headopt::getDefaultCpus(const Triple &triple,
+                                            bool multipliesBF16) {
+  static constexpr StringRef levels[] = {"x86-64-v2", "x86-64-v3", "x86-64-v4",
+                                         "x86-64-v4+avx512bf16"};
   static constexpr StringRef generic[] = {"generic"};
   if (triple.getArch() == Triple::x86_64)
-    return levels;
+    return ArrayRef(levels).drop_back(multipliesBF16 ? 0 : 1);
   return generic;
 }
 
 Expected<NativeTarget> headopt::getNativeTarget(const Triple &triple,
                                                 StringRef cpu) {
-  NativeTarget target{triple, cpu.str(), ""};
-  if (cpu == "native") {
+  auto [name, more] = cpu.split('+');
+  NativeTarget target{triple, name.str(), ""};
+  std::vector<std::string> features;
+  if (name == "native") {
     if (!isHost(triple))
       return createStringError(std::errc::invalid_argument,
                                "--mcpu=native is this machine's processor, and "
@@ -57,11 +61,9 @@ Expected<NativeTarget> headopt::getNativeTarget(const Triple &triple,
                                triple.str().c_str());
     target.cpu = sys::getHostCPUName().str();
     // Sorted, so that the same machine always gives the same code.
-    std::vector<std::string> features;
     for (const auto &[feature, present] : sys::getHostCPUFeatures())
       features.push_back((present ? "+" : "-") + feature.str());
     llvm::sort(features);
-    target.features = join(features, ",");
   }
   const Target *backend = lookupTarget(triple);
   std::unique_ptr<MCSubtargetInfo> subtarget(
@@ -72,6 +74,22 @@ Expected<NativeTarget> headopt::getNativeTarget(const Triple &triple,
                              "one that 'llc -mtriple=%s -mcpu=help' lists",
                              target.cpu.c_str(), triple.str().c_str(),
                              triple.str().c_str());
+  SmallVector<StringRef> added;
+  if (name.size() != cpu.size())
+    more.split(added, '+');
+  for (StringRef feature : added) {
+    if (none_of(subtarget->getAllProcessorFeatures(),
+                [&](const SubtargetFeatureKV &known) {
+                  return known.Key == feature;
+                }))
+      return createStringError(std::errc::invalid_argument,
+                               "feature '%s' of %s is not known to LLVM; name "
+                               "one that 'llc -mtriple=%s -mattr=help' lists",
+                               feature.str().c_str(), triple.str().c_str(),
+                               triple.str().c_str());
+    features.push_back("+" + feature.str());
+  }
+  target.features = join(features, ",");
   return target;
 }
 

@@ -44,8 +44,9 @@ llvm::Expected<llvm::Triple> parseTriple(llvm::StringRef name);
 /// Whether code for `triple` runs in this process.
 bool isHost(const llvm::Triple &triple);
 
-/// The processor `cpu` of `triple`; "native" is this machine's. Fails for a
-/// processor that LLVM does not know, and for "native" of another architecture.
+/// The processor `cpu` of `triple`; "native" is this machine's, and
+/// "x86-64-v4+avx512bf16" one with something more. Fails for what LLVM does not
+/// know, and for "native" of another architecture.
 llvm::Expected<NativeTarget> getNativeTarget(const llvm::Triple &triple,
                                              llvm::StringRef cpu);
 
@@ -53,8 +54,10 @@ llvm::Expected<NativeTarget> getNativeTarget(const llvm::Triple &triple,
 llvm::Error checkRunsHere(const NativeTarget &target);
 
 /// The processors to compile for when none is named: the levels v2, v3 and v4
-/// of x86-64, of which the running machine then picks one; "generic" elsewhere.
-llvm::ArrayRef<llvm::StringRef> getDefaultCpus(const llvm::Triple &triple);
+/// of x86-64, of which the running machine then picks one, and v4 with
+/// AVX512-BF16 for a head that `multipliesBF16`; "generic" elsewhere.
+llvm::ArrayRef<llvm::StringRef> getDefaultCpus(const llvm::Triple &triple,
+                                               bool multipliesBF16 = false);
 
 /// The vectors that code for `target` is best written with.
 llvm::Expected<VectorUnit> getVectorUnit(const NativeTarget &target);
