@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// bf16 in the LLVM dialect is i16; attributes that are for others stay.
+// bf16 in the LLVM dialect is i16; attributes that are for others stay, and what
+// intrinsics take.
 //
 // RUN: head-opt %s --split-input-file --pass-pipeline='builtin.module(move-bf16)' | FileCheck %s --implicit-check-not="xbf16>" --implicit-check-not=": bf16"
 // RUN: mlir-opt %s --load-dialect-plugin=%plugin --load-pass-plugin=%plugin --split-input-file \
@@ -28,6 +29,19 @@ llvm.func @f(%p: !llvm.ptr, %i: i64, %c: i1) attributes {signature = bf16} {
 ^store(%y: bf16):
   llvm.store %y, %p : bf16, !llvm.ptr
   llvm.return
+}
+
+// CHECK-LABEL: llvm.func @intrinsic(
+// CHECK:         %[[X:.*]] = llvm.load %{{.*}} : !llvm.ptr -> vector<8xi16>
+// CHECK:         %[[A:.*]] = llvm.bitcast %[[X]] : vector<8xi16> to vector<8xbf16>
+// CHECK:         %[[B:.*]] = llvm.bitcast %[[X]] : vector<8xi16> to vector<8xbf16>
+// CHECK:         llvm.call_intrinsic "llvm.x86.avx512bf16.dpbf16ps.128"(%{{.*}}, %[[A]], %[[B]]) : (vector<4xf32>, vector<8xbf16>, vector<8xbf16>) -> vector<4xf32>
+// CHECK:         llvm.store %[[X]], %{{.*}} : vector<8xi16>, !llvm.ptr
+llvm.func @intrinsic(%p: !llvm.ptr, %s: vector<4xf32>) -> vector<4xf32> {
+  %x = llvm.load %p : !llvm.ptr -> vector<8xbf16>
+  %d = llvm.call_intrinsic "llvm.x86.avx512bf16.dpbf16ps.128"(%s, %x, %x) : (vector<4xf32>, vector<8xbf16>, vector<8xbf16>) -> vector<4xf32>
+  llvm.store %x, %p : vector<8xbf16>, !llvm.ptr
+  llvm.return %d : vector<4xf32>
 }
 
 {-#

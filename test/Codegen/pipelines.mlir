@@ -3,7 +3,7 @@
 // The pipelines by name and by flag, with their options written and read back.
 //
 // RUN: head-opt %S/CPU/Inputs/copy.mlir --lower-head-to-llvm-cpu | FileCheck %s
-// RUN: head-opt %S/CPU/Inputs/copy.mlir --lower-head-to-llvm-cpu="vector-bits=512 fma=true converts-f16=true" | FileCheck %s
+// RUN: head-opt %S/CPU/Inputs/copy.mlir --lower-head-to-llvm-cpu="vector-bits=512 fma=true converts-f16=true bf16-dot=true" | FileCheck %s
 // RUN: mlir-opt %S/CPU/Inputs/copy.mlir --load-dialect-plugin=%plugin --load-pass-plugin=%plugin \
 // RUN:   --pass-pipeline='builtin.module(lower-head-to-llvm-cpu{vector-bits=128 fma=false})' | FileCheck %s
 // CHECK:       llvm.func @head(%{{.*}}: !llvm.ptr, %{{.*}}: i64, %{{.*}}: !llvm.ptr) -> i32
@@ -14,7 +14,7 @@
 // DUMP:        store-whole-bytes
 // DUMP:        specialize-batch
 // DUMP:        fuse-elementwise
-// DUMP:        schedule-dense{fma=false vector-bits=128}
+// DUMP:        schedule-dense{bf16-dot=false fma=false vector-bits=128}
 // DUMP:        schedule-pooling{vector-bits=128}
 // DUMP:        place-scratch{stack-bytes=16384}
 // DUMP:        approximate-math{fma=false}
@@ -25,11 +25,11 @@
 // RUN: head-opt %S/CPU/Inputs/copy.mlir --pass-pipeline='builtin.module(specialize-batch{sizes=4,1},schedule-pooling{vector-bits=128},schedule-dense{vector-bits=128 fma=false},place-scratch{stack-bytes=7},func.func(approximate-math{fma=false},expand-half{f16=true}))' --dump-pass-pipeline 2>&1 >%t.a | FileCheck %s --check-prefix=ROUND
 // ROUND:       specialize-batch{openmp=false parallel-bytes=1048576 sizes={4,1}}
 // ROUND:       schedule-pooling{vector-bits=128}
-// ROUND:       schedule-dense{fma=false vector-bits=128}
+// ROUND:       schedule-dense{bf16-dot=false fma=false vector-bits=128}
 // ROUND:       place-scratch{stack-bytes=7}
 // ROUND:       approximate-math{fma=false}
 // ROUND:       expand-half{f16=true narrow-f16=false}
-// RUN: head-opt %S/CPU/Inputs/copy.mlir --pass-pipeline='builtin.module(specialize-batch{openmp=false parallel-bytes=1048576 sizes={4,1}},schedule-pooling{vector-bits=128},schedule-dense{fma=false vector-bits=128},place-scratch{stack-bytes=7},func.func(approximate-math{fma=false},expand-half{f16=true}))' >%t.b
+// RUN: head-opt %S/CPU/Inputs/copy.mlir --pass-pipeline='builtin.module(specialize-batch{openmp=false parallel-bytes=1048576 sizes={4,1}},schedule-pooling{vector-bits=128},schedule-dense{bf16-dot=false fma=false vector-bits=128},place-scratch{stack-bytes=7},func.func(approximate-math{fma=false},expand-half{f16=true}))' >%t.b
 // RUN: cmp %t.a %t.b
 
 

@@ -21,6 +21,20 @@ not), and two factors (alpha, beta) that may cost a rounding each:
 
     e_dense = g(K + 3) (sum |w_k| (|p_k| + e_k) + |b|) + sum |w_k| e_k
 
+*Dense, bf16 by AVX512-BF16.* vdpbf16ps adds two products to each sum, one after the
+other, each by one fused operation, rounded to nearest (Intel's manual; the same on
+AMD's processors). Whichever way it would round, a product takes part in no more than
+one multiplication and K additions, so g(K + 3) holds; a zero beside a last element
+that is alone changes nothing. But a number below t = 2^-126, the smallest normal one,
+counts as 0 where it is a factor, and becomes 0 where it is a result. The first changes
+a product by at most t |w_k| or t (|p_k| + e_k), and t^2 if both are so small, the
+second each sum by at most t, or 2 t if products were rounded by themselves. Together,
+and with what additions make of it,
+
+    e_flushed = (1 + g(K)) t (3 K + sum (|w_k| + |p_k| + e_k))
+
+which is added for bf16, whatever computes it.
+
 *Narrowing* to f16 or bf16, of unit roundoff v and smallest number t, adds
 v (|value| + e) + t / 2. A node's result may be narrowed (that is ONNX), or kept
 wide where nodes are fused; the bound holds for both, since both are closer than
@@ -62,6 +76,8 @@ NAMES = {"f16": "float16", "bf16": "bfloat16", "f32": "float", "f64": "double"}
 PAGE = mmap.PAGESIZE
 PROT_NONE = 0
 CANARY = 0xA5
+# The version that only heads with layers of bf16 have.
+BF16_LEVEL = "x86-64-v4+avx512bf16"
 # Batches on both sides of where a schedule could change.
 BATCHES = (0, 1, 2, 3, 7, 8, 9, 33)
 
@@ -254,13 +270,24 @@ def means(head, features, exact_sums=False):
     return value, error + narrowing(value, error, head.type)
 
 
+def flushing(size, weight, type_):
+    """What a layer of bf16 may lose by flushing numbers below the smallest normal
+    one to zero; ``size`` [N, K] is how large its inputs are, ``weight`` [O, K].
+    """
+    if type_ is not BF16:
+        return 0.0
+    inner = weight.shape[1]
+    sums = size.sum(axis=1)[:, None] + abs(weight).sum(axis=1)
+    return (1 + gamma(inner, type_)) * 2.0**-126 * (3 * inner + sums)
+
+
 def reference(head, features, exact_sums=False):
     """What the head answers for ``features``, [N, outputs], and the bound."""
     value, error = means(head, features, exact_sums)
     weights = head.weights()
     for index, (weight, bias) in enumerate(weights):
         w, b = (a.astype(np.longdouble) for a in (weight, bias))
-        carried = error @ abs(w).T
+        carried = error @ abs(w).T + flushing(abs(value) + error, w, head.type)
         size = (abs(value) + error) @ abs(w).T + abs(b)
         value = value @ w.T + b
         error = gamma(w.shape[1] + 3, head.type) * size + carried
@@ -597,7 +624,7 @@ def assert_unstained(head, key, result, clean):
 
 
 def vector_levels():
-    """The x86-64 levels that this machine runs, as --mcpu names them."""
+    """The versions for x86-64 that this machine runs, as --mcpu names them."""
     flags = set()
     for line in Path("/proc/cpuinfo").read_text("utf-8").splitlines():
         if line.startswith("flags"):
@@ -607,6 +634,7 @@ def vector_levels():
         "x86-64-v2": {"sse4_2", "ssse3", "popcnt", "cx16"},
         "x86-64-v3": {"avx2", "fma", "bmi1", "bmi2", "f16c", "movbe", "abm"},
         "x86-64-v4": {"avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl"},
+        BF16_LEVEL: {"avx512_bf16"},
     }
     levels = []
     for level, wanted in needed.items():

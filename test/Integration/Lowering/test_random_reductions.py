@@ -39,6 +39,7 @@ UNITS = {
     "x86-64-v2": "vector-bits=128 fma=false converts-f16=false",
     "x86-64-v3": "vector-bits=256",
     "x86-64-v4": "vector-bits=512",
+    lowering.BF16_LEVEL: "vector-bits=512 bf16-dot=true",
 }
 
 
