@@ -27,13 +27,14 @@ heads=(
   "last float 6x6x21 21"
   "double double 9x5x5 7"
   "half uint16_t 11x7x7 6"
+  "brain uint16_t 11x7x7 6" # bf16, whose weights are stored in pairs
 )
 
 .deps/venv/bin/python - "$folder" << 'EOF'
 import sys
 sys.path[:0] = ["test/Integration", "test/Integration/Lowering"]
 import onnx
-from headopt import F16, F64
+from headopt import BF16, F16, F64
 from lowering import Head, nhwc
 for name, head in {
     "pool": Head((5, 7, 7)),
@@ -41,6 +42,7 @@ for name, head in {
     "last": nhwc(21, 6, 6),
     "double": Head((9, 5, 5), type=F64, layers=(7,)),
     "half": Head((11, 7, 7), type=F16, layers=(6,)),
+    "brain": Head((11, 7, 7), type=BF16, layers=(6,)),
 }.items():
     onnx.save(head.model(), f"{sys.argv[1]}/{name}.onnx")
 EOF

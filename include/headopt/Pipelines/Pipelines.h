@@ -31,10 +31,9 @@ struct CPUPipelineOptions : mlir::PassPipelineOptions<CPUPipelineOptions> {
       *this, "converts-f16",
       llvm::cl::desc("There are instructions between f16 and f32"),
       llvm::cl::init(true)};
-  Option<bool> bf16Dot{
-      *this, "bf16-dot",
-      llvm::cl::desc("There are AVX512-BF16's instructions"),
-      llvm::cl::init(false)};
+  Option<bool> bf16Dot{*this, "bf16-dot",
+                       llvm::cl::desc("There are AVX512-BF16's instructions"),
+                       llvm::cl::init(false)};
 };
 
 /// From one function on tensors, in linalg, to one in linalg with the C

@@ -71,9 +71,10 @@ struct Version {
 };
 
 /// One module from versions of `entry` for x86-64-v2, -v3, -v4 and
-/// -v4+avx512bf16, each at most once. The entry becomes a dispatcher; its bodies are internal and named
-/// ENTRY.v2 and so on. The lowest version is taken to run everywhere. Scratch
-/// memory (thread-local, without a value at first) is shared by the versions.
+/// -v4+avx512bf16, each at most once. The entry becomes a dispatcher; its
+/// bodies are internal and named ENTRY.v2 and so on. The lowest version is
+/// taken to run everywhere. Scratch memory (thread-local, without a value at
+/// first) is shared by the versions.
 llvm::Expected<std::unique_ptr<llvm::Module>>
 combineVersions(std::vector<Version> versions, llvm::StringRef entry);
 
