@@ -49,6 +49,8 @@ namespace {
 constexpr int64_t kPanelColumns = 48;
 /// Columns of the last panel are a multiple of this: the widest vector of f32.
 constexpr int64_t kPanelUnit = 16;
+/// Bytes that can be read in the time of one multiplication and addition.
+constexpr int64_t kBytesPerProduct = 2;
 
 } // namespace
 
@@ -144,7 +146,8 @@ private:
   Value scheduleTile(Value firstRow, int64_t numRows, Value panel,
                      Value firstColumn, int64_t width, Index inPanel,
                      int64_t tileColumns, int64_t valid, Value dest);
-  Value schedulePanel(Value panel, Value firstColumn, int64_t width,
+  int64_t getTileHeight();
+  Value schedulePanel(Value row, Value panel, Value firstColumn, int64_t width,
                       int64_t valid, Value dest);
   void accumulate(Value k, int64_t count, ArrayRef<Value> rowIndices,
                   Index words, SmallVectorImpl<Value> &sums);
@@ -360,34 +363,34 @@ Value Scheduler::scheduleTile(Value firstRow, int64_t numRows, Value panel,
   return dest;
 }
 
-/// All rows of one panel.
-Value Scheduler::schedulePanel(Value panel, Value firstColumn, int64_t width,
-                               int64_t valid, Value dest) {
-  // The tallest tile of up to eight rows that leaves it a few vectors wide, and
-  // the widest that its accumulators then allow.
+/// Rows of a tile: as many as the registers are for, and without a rest.
+int64_t Scheduler::getTileHeight() {
   int64_t height = std::min(dense.numRows, tallest);
   while (dense.numRows % height)
     --height;
+  return height;
+}
+
+/// The rows of one tile, `row` and those behind it, by one panel.
+Value Scheduler::schedulePanel(Value row, Value panel, Value firstColumn,
+                               int64_t width, int64_t valid, Value dest) {
+  int64_t height = getTileHeight();
+  // The widest that its accumulators then allow.
   int64_t tile = width;
   while (tile % lanes || width % tile || height * (tile / lanes) > registers)
     --tile;
-  return b.loop(
-      b.getIndexAttr(0), b.getIndexAttr(dense.numRows), height, {dest},
-      [&](Value row, VectorLoops::Carried inner) {
-        // Tiles that lie in the result as a whole, and one that may not.
-        int64_t whole = std::min(width, valid / tile * tile);
-        inner = b.loop(
-            b.getIndexAttr(0), b.getIndexAttr(whole), tile, inner,
-            [&](Value at, VectorLoops::Carried tiles) -> VectorLoops::Carried {
-              return {scheduleTile(row, height, panel, firstColumn, width, at,
-                                   tile, tile, tiles[0])};
-            });
-        if (whole < std::min(width, valid))
-          inner[0] = scheduleTile(row, height, panel, firstColumn, width,
-                                  b.getIndexAttr(whole), tile, valid - whole,
-                                  inner[0]);
-        return inner;
-      })[0];
+  // Tiles that lie in the result as a whole, and one that may not.
+  int64_t whole = std::min(width, valid / tile * tile);
+  dest =
+      b.loop(b.getIndexAttr(0), b.getIndexAttr(whole), tile, {dest},
+             [&](Value at, VectorLoops::Carried tiles) -> VectorLoops::Carried {
+               return {scheduleTile(row, height, panel, firstColumn, width, at,
+                                    tile, tile, tiles[0])};
+             })[0];
+  if (whole < std::min(width, valid))
+    dest = scheduleTile(row, height, panel, firstColumn, width,
+                        b.getIndexAttr(whole), tile, valid - whole, dest);
+  return dest;
 }
 
 /// The rows in the type of the accumulators, so that an element is widened once
@@ -407,11 +410,11 @@ Value Scheduler::widenRows() {
           return {b.store(widen(read), into[0], {row, k})};
         });
   };
-  return b.loop(b.getIndexAttr(0), b.getIndexAttr(dense.numRows), 1, {wide},
-                [&](Value row, VectorLoops::Carried inner) {
-                  inner = convert(0, whole, lanes, row, inner);
-                  return convert(whole, dense.inner, 1, row, inner);
-                })[0];
+  return b.independentLoop(b.getIndexAttr(0), b.getIndexAttr(dense.numRows), 1,
+                           {wide}, [&](Value row, VectorLoops::Carried inner) {
+                             inner = convert(0, whole, lanes, row, inner);
+                             return convert(whole, dense.inner, 1, row, inner);
+                           })[0];
 }
 
 Value Scheduler::schedule(TypedAttr packed) {
@@ -420,20 +423,45 @@ Value Scheduler::schedule(TypedAttr packed) {
   auto type = cast<RankedTensorType>(dense.getRoot()->getResult(0).getType());
   Value dest =
       tensor::EmptyOp::create(b, type.getShape(), type.getElementType());
-  int64_t full = dense.columns / kPanelColumns * kPanelColumns;
-  dest = b.loop(
-      b.getIndexAttr(0), b.getIndexAttr(full), kPanelColumns, {dest},
-      [&](Value column, VectorLoops::Carried inner) -> VectorLoops::Carried {
+  int64_t full = dense.columns / kPanelColumns;
+  int64_t panels = llvm::divideCeil(dense.columns, kPanelColumns);
+  int64_t tiles = dense.numRows / getTileHeight();
+  // What reading the constant takes, and multiplying with all rows.
+  int64_t numbers = dense.columns * dense.inner;
+  int64_t work =
+      numbers *
+      (getElementTypeOrSelf(dense.weight.getType()).getIntOrFloatBitWidth() /
+           8 +
+       kBytesPerProduct * dense.numRows);
+  // One loop over all tiles, those of a panel one after the other, so that the
+  // tiles are what threads share.
+  return b.independentLoop(
+      b.getIndexAttr(0), b.getIndexAttr(panels * tiles), 1, {dest},
+      [&](Value i, VectorLoops::Carried carried) {
+        Index number = b.floorDiv(i, tiles);
+        Value row = b.materialize(b.mul(b.remainder(i, b.getIndexAttr(tiles)),
+                                        b.getIndexAttr(getTileHeight())));
+        Index column = b.mul(number, b.getIndexAttr(kPanelColumns));
         Value panel = b.materialize(
             b.mul(column, b.getIndexAttr(getWordsPerColumn(dense))));
-        return {schedulePanel(panel, column, kPanelColumns, kPanelColumns,
-                              inner[0])};
-      })[0];
-  if (full == dense.columns)
-    return dest;
-  return schedulePanel(b.constant(full * getWordsPerColumn(dense)),
-                       b.constant(full), getPanelWidth(full, dense.columns),
-                       dense.columns - full, dest);
+        Value first = b.materialize(column);
+        auto schedulePanelOf = [&](int64_t width,
+                                   int64_t valid) -> VectorLoops::Carried {
+          return {schedulePanel(row, panel, first, width, valid, carried[0])};
+        };
+        if (full == panels)
+          return schedulePanelOf(kPanelColumns, kPanelColumns);
+        int64_t last = full * kPanelColumns;
+        return b.ifLess(
+            full ? number : b.getIndexAttr(0), b.getIndexAttr(full),
+            dest.getType(),
+            [&] { return schedulePanelOf(kPanelColumns, kPanelColumns); },
+            [&] {
+              return schedulePanelOf(getPanelWidth(last, dense.columns),
+                                     dense.columns - last);
+            });
+      },
+      work)[0];
 }
 
 namespace {

@@ -34,9 +34,9 @@ Value VectorLoops::splat(Type elementType, int64_t lanes, double value) {
       *this, DenseElementsAttr::get(type, getFloatAttr(elementType, value)));
 }
 
-VectorLoops::Carried
-VectorLoops::loop(Index from, Index to, int64_t step, Carried carried,
-                  function_ref<Carried(Value, Carried)> body) {
+VectorLoops::Carried VectorLoops::makeLoop(Index from, Index to, int64_t step,
+                                           Carried carried, LoopBody body,
+                                           NamedAttrList attributes) {
   std::optional<int64_t> first = getConstantIntValue(from),
                          last = getConstantIntValue(to);
   if (first && last && *first >= *last)
@@ -49,9 +49,11 @@ VectorLoops::loop(Index from, Index to, int64_t step, Carried carried,
   // one stream would hide it from the hardware.
   auto unroll = LLVM::LoopUnrollAttr::get(getContext(), getBoolAttr(true), {},
                                           {}, {}, {}, {}, {});
-  loop->setAttr("loop_annotation", LLVM::LoopAnnotationAttr::get(
-                                       getContext(), {}, {}, {}, unroll, {}, {},
-                                       {}, {}, {}, {}, {}, {}, {}, {}, {}));
+  attributes.set("loop_annotation",
+                 LLVM::LoopAnnotationAttr::get(getContext(), {}, {}, {}, unroll,
+                                               {}, {}, {}, {}, {}, {}, {}, {},
+                                               {}, {}, {}));
+  loop->setDiscardableAttrs(attributes);
   OpBuilder::InsertionGuard guard(*this);
   setInsertionPointToStart(loop.getBody());
   Carried next = body(loop.getInductionVar(),
@@ -60,4 +62,36 @@ VectorLoops::loop(Index from, Index to, int64_t step, Carried carried,
   if (!carried.empty())
     scf::YieldOp::create(*this, next);
   return llvm::to_vector_of<Value>(loop.getResults());
+}
+
+VectorLoops::Carried VectorLoops::loop(Index from, Index to, int64_t step,
+                                       Carried carried, LoopBody body) {
+  return makeLoop(from, to, step, carried, body, {});
+}
+
+VectorLoops::Carried VectorLoops::independentLoop(Index from, Index to,
+                                                  int64_t step, Carried carried,
+                                                  LoopBody body, int64_t work) {
+  NamedAttrList attributes;
+  attributes.set(kIndependentAttr, getI64IntegerAttr(work));
+  return makeLoop(from, to, step, carried, body, attributes);
+}
+
+VectorLoops::Carried VectorLoops::ifLess(Index a, Index b, TypeRange types,
+                                         function_ref<Carried()> less,
+                                         function_ref<Carried()> notLess) {
+  std::optional<int64_t> knownA = getConstantIntValue(a),
+                         knownB = getConstantIntValue(b);
+  if (knownA && knownB)
+    return *knownA < *knownB ? less() : notLess();
+  Value isLess = arith::CmpIOp::create(*this, arith::CmpIPredicate::ult,
+                                       materialize(a), materialize(b));
+  auto branch =
+      scf::IfOp::create(*this, types, isLess, /*withElseRegion=*/true);
+  OpBuilder::InsertionGuard guard(*this);
+  setInsertionPointToStart(branch.thenBlock());
+  scf::YieldOp::create(*this, less());
+  setInsertionPointToStart(branch.elseBlock());
+  scf::YieldOp::create(*this, notLess());
+  return llvm::to_vector_of<Value>(branch.getResults());
 }

@@ -14,6 +14,13 @@
 
 namespace headopt {
 
+/// On loops whose iterations threads may share: none of them reads or writes
+/// what another one writes, but for buffers that nobody else uses, which each
+/// thread can have one of its own of. The number says what the iterations take
+/// together, as bytes that could be read meanwhile, beyond the function's
+/// arguments.
+inline constexpr llvm::StringLiteral kIndependentAttr = "headopt.independent";
+
 /// Builds the loops of a schedule.
 struct VectorLoops : ExtentBuilder {
   using ExtentBuilder::ExtentBuilder;
@@ -28,11 +35,22 @@ struct VectorLoops : ExtentBuilder {
   mlir::Value splat(mlir::Type elementType, int64_t lanes, double value);
 
   using Carried = llvm::SmallVector<mlir::Value>;
+  using LoopBody = llvm::function_ref<Carried(mlir::Value i, Carried carried)>;
   /// for i = from, from + step ... below to: `body` gives the next `carried`.
   /// No loop is made where the extents say that it runs once or never.
-  Carried
-  loop(Index from, Index to, int64_t step, Carried carried,
-       llvm::function_ref<Carried(mlir::Value i, Carried carried)> body);
+  Carried loop(Index from, Index to, int64_t step, Carried carried,
+               LoopBody body);
+  /// The same, with iterations that threads may share (kIndependentAttr).
+  Carried independentLoop(Index from, Index to, int64_t step, Carried carried,
+                          LoopBody body, int64_t work = 0);
+  /// `less` where a < b, which may be known now, else `notLess`.
+  Carried ifLess(Index a, Index b, mlir::TypeRange types,
+                 llvm::function_ref<Carried()> less,
+                 llvm::function_ref<Carried()> notLess);
+
+private:
+  Carried makeLoop(Index from, Index to, int64_t step, Carried carried,
+                   LoopBody body, mlir::NamedAttrList attributes);
 };
 
 } // namespace headopt
