@@ -65,6 +65,9 @@ void headopt::buildCPUPipeline(OpPassManager &pm,
   pm.addPass(createScheduleDense(dense, std::move(packed)));
   SchedulePoolingOptions pooling;
   pooling.vectorBits = options.vectorBits;
+  ShareLoopsOptions share;
+  if (options.openmp)
+    pooling.cutBytes = share.parallelBytes;
   pm.addPass(createSchedulePooling(pooling));
   pm.addPass(createCanonicalizerPass());
   pm.addPass(createCSEPass());
@@ -73,6 +76,8 @@ void headopt::buildCPUPipeline(OpPassManager &pm,
   pm.addPass(bufferization::createOneShotBufferizePass());
   pm.addPass(createCanonicalizerPass());
   pm.addPass(createCSEPass());
+  if (options.openmp)
+    pm.addPass(createShareLoops(share));
   pm.addPass(createPlaceScratch());
   pm.addNestedPass<func::FuncOp>(createConvertLinalgToLoopsPass());
 
@@ -237,6 +242,7 @@ SmallVector<OwningOpRef<ModuleOp>> headopt::lowerHeadToLLVM(
     options.fma = unit.fma;
     options.convertsF16 = unit.convertsF16;
     options.bf16Dot = unit.multipliesBF16;
+    options.openmp = batch.openmp;
     PassManager pm(module.getContext());
     if (configure && failed(configure(pm)))
       return {};

@@ -53,7 +53,7 @@ CodegenOptions::CodegenOptions(cl::OptionCategory &category)
               cl::init(Threads::None),
               cl::values(clEnumValN(Threads::None, "none", "not at all"),
                          clEnumValN(Threads::OpenMP, "openmp",
-                                    "OpenMP, for large inputs")),
+                                    "OpenMP, for large maps and layers")),
               cl::cat(category)),
       run("run",
           cl::desc("Compile the head for this machine, run it, and print its "

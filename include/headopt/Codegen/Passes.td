@@ -92,7 +92,8 @@ def SpecializeBatch : Pass<"specialize-batch", "::mlir::ModuleOp"> {
                "to 1 (default: 32,8,4,2,1)">,
     Option<"openmp", "openmp", "bool", /*default=*/"false",
            "Share the samples of a batch that is not fixed out among OpenMP's "
-           "threads">,
+           "threads, when there are enough for a block of the largest size for "
+           "each">,
     Option<"parallelBytes", "parallel-bytes", "int64_t", /*default=*/"1 << 20",
            "What must be read before more than one thread does it">,
   ];
@@ -141,6 +142,9 @@ def SchedulePooling : Pass<"schedule-pooling", "::mlir::ModuleOp"> {
   let options = [
     Option<"vectorBits", "vector-bits", "unsigned", /*default=*/"256",
            "Width of the vector registers: 128, 256 or 512">,
+    Option<"cutBytes", "cut-bytes", "int64_t", /*default=*/"0",
+           "Cut the columns of a single image (NHWC) into pieces for threads "
+           "where it has at least so many bytes; 0: never">,
   ];
 }
 
@@ -314,6 +318,56 @@ def PrepareKernels : Pass<"prepare-kernels", "::mlir::gpu::GPUModuleOp"> {
   let options = [
     Option<"rocm", "rocm", "bool", /*default=*/"false",
            "The kernels are for AMD's chips">,
+  ];
+}
+
+def ShareLoops : Pass<"share-loops", "::mlir::ModuleOp"> {
+  let summary = "Share a kernel's loops out among OpenMP's threads";
+  let description = [{
+    Takes functions on buffers without results, and in them the outermost loops
+    whose iterations are said to be independent (`headopt.independent`, as
+    `schedule-dense` and `schedule-pooling` write it). What such a function does becomes
+    a function of its own, of one thread's part: neighbouring iterations of each
+    of these loops. Whatever else writes to memory is done by the first thread.
+    Where one of these reads or writes what another one wrote, the threads
+    meet at a barrier. The first function keeps the buffers and calls the second, in
+    one parallel region or, where there is less work than `parallel-bytes` or the
+    caller is within a parallel region, once for all.
+
+    ```mlir
+    func.func private @f(%x: memref<1024x512xf32>, %y: memref<1024xf32>) {
+      scf.for %i = %c0 to %c1024 step %c1 { ... } {headopt.independent = 0}
+    ```
+    becomes
+    ```mlir
+    func.func private @f.part(%x: memref<1024x512xf32>, %y: memref<1024xf32>, %thread: index, %threads: index) {
+      %from = ... // 1024 * thread / threads
+      %to = ...
+      scf.for %i = %from to %to step %c1 { ... }
+    ```
+    and
+    ```mlir
+    func.func private @f(%x: memref<1024x512xf32>, %y: memref<1024xf32>) {
+      ...
+      scf.if %several {
+        omp.parallel num_threads(%n : i32) {
+          ...
+          func.call @f.part(%x, %y, %thread, %threads)
+    ```
+    No iteration is divided, so results do not depend on the number of threads.
+    A buffer that one loop alone uses becomes one on each thread's stack. The
+    work of a function is the bytes of its arguments and the numbers that the
+    attributes of its loops have.
+  }];
+  let dependentDialects = [
+    "::mlir::arith::ArithDialect", "::mlir::memref::MemRefDialect",
+    "::mlir::omp::OpenMPDialect", "::mlir::scf::SCFDialect"];
+  let options = [
+    Option<"parallelBytes", "parallel-bytes", "int64_t", /*default=*/"1 << 20",
+           "The work that is worth a second thread; each further one takes half "
+           "as much more">,
+    Option<"stackBytes", "stack-bytes", "int64_t", /*default=*/"16384",
+           "Largest total of the buffers that each thread has on its stack">,
   ];
 }
 

@@ -24,9 +24,10 @@ struct CPUPipelineOptions : mlir::PassPipelineOptions<CPUPipelineOptions> {
   Option<bool> fma{*this, "fma",
                    llvm::cl::desc("There are fused multiply-add instructions"),
                    llvm::cl::init(true)};
-  Option<bool> openmp{*this, "openmp",
-                      llvm::cl::desc("Share samples out among threads"),
-                      llvm::cl::init(false)};
+  Option<bool> openmp{
+      *this, "openmp",
+      llvm::cl::desc("Share the work out among OpenMP's threads"),
+      llvm::cl::init(false)};
   Option<bool> convertsF16{
       *this, "converts-f16",
       llvm::cl::desc("There are instructions between f16 and f32"),

@@ -51,6 +51,11 @@ constexpr int64_t kColumnVectors = 8;
 /// More columns are accumulated in memory, this many bytes at a time, so that
 /// they stay in the nearest cache.
 constexpr int64_t kColumnBytes = 16384;
+/// The columns of a single image are cut into up to so many pieces for threads,
+/// none of which is shorter than this: what is read then lies in several
+/// places.
+constexpr int64_t kMaxColumnPieces = 8;
+constexpr int64_t kPieceBytes = 1024;
 /// Vectors of columns in one pass of a loop.
 constexpr int64_t kColumnsTogether = 2;
 /// Shuffles within 128 bits are the fast ones, on x86 and on AArch64.
@@ -59,11 +64,13 @@ constexpr int64_t kLaneBits = 128;
 /// Writes the loops of one reduction.
 class Scheduler {
 public:
-  Scheduler(VectorLoops &b, PoolingReduction reduction, int64_t vectorBits)
+  Scheduler(VectorLoops &b, PoolingReduction reduction, int64_t vectorBits,
+            int64_t cutBytes)
       : b(b), pooling(std::move(reduction)),
         accumulatorType(pooling.getAccumulatorType()),
         elementBytes(pooling.getInputType().getElementTypeBitWidth() / 8),
-        maxLanes(vectorBits / accumulatorType.getWidth()) {}
+        maxLanes(vectorBits / accumulatorType.getWidth()), cutBytes(cutBytes),
+        ahead(kPrefetchBytes / elementBytes) {}
 
   /// The value that replaces the reduction's result.
   Value schedule();
@@ -90,6 +97,7 @@ private:
   void prefetch(Value last, int64_t bytes);
   Value getPiece(int64_t from, int64_t count);
   Value getLastLanes(Index length, Index rest);
+  int64_t getColumnPiece(int64_t columns);
   Value scheduleColumns(Value dest);
   Value sumColumnsInRegisters(int64_t columns, Value dest);
   Carried sumColumnsInMemory(Index first, Index count, Carried carried);
@@ -101,6 +109,9 @@ private:
   FloatType accumulatorType;
   int64_t elementBytes;
   int64_t maxLanes;
+  int64_t cutBytes;
+  /// How many elements ahead memory is fetched.
+  int64_t ahead;
   /// Of the vectors in use.
   int64_t lanes = 1;
   /// The input, with one axis for each group, and their extents.
@@ -126,11 +137,14 @@ VectorLoops::Carried Scheduler::loopOver(ArrayRef<unsigned> groups,
                                          Carried carried, Body body) {
   if (groups.empty())
     return body(carried);
-  return b.loop(b.getIndexAttr(0), extents[groups[0]], 1, carried,
-                [&](Value i, Carried inner) {
-                  indices[groups[0]] = i;
-                  return loopOver(groups.drop_front(), inner, body);
-                });
+  auto inner = [&](Value i, Carried inner) {
+    indices[groups[0]] = i;
+    return loopOver(groups.drop_front(), inner, body);
+  };
+  Index zero = b.getIndexAttr(0), extent = extents[groups[0]];
+  if (pooling.groups[groups[0]].reduced)
+    return b.loop(zero, extent, 1, carried, inner);
+  return b.independentLoop(zero, extent, 1, carried, inner);
 }
 
 /// What is added for the elements `read`.
@@ -227,10 +241,10 @@ void Scheduler::prefetch(Value last, int64_t bytes) {
       b, MemRefType::get(type.getShape(), type.getElementType(), layout), input,
       /*read_only=*/true);
   for (int64_t byte = 0; byte < bytes; byte += kLineBytes) {
-    Index ahead = b.getIndexAttr((kPrefetchBytes + byte) / elementBytes);
-    memref::PrefetchOp::create(
-        b, buffer, getInputIndices(b.materialize(b.add(last, ahead))),
-        /*isWrite=*/false, /*localityHint=*/3, /*isDataCache=*/true);
+    Index at = b.add(last, b.getIndexAttr(ahead + byte / elementBytes));
+    memref::PrefetchOp::create(b, buffer, getInputIndices(b.materialize(at)),
+                               /*isWrite=*/false, /*localityHint=*/3,
+                               /*isDataCache=*/true);
   }
 }
 
@@ -383,7 +397,7 @@ Value Scheduler::scheduleRows(Value dest) {
     if (together) {
       grouped =
           b.mul(b.floorDiv(rows, kRowsTogether), b.getIndexAttr(kRowsTogether));
-      carried = b.loop(
+      carried = b.independentLoop(
           zero, grouped, kRowsTogether, carried,
           [&](Value first, Carried inner) -> Carried {
             indices[rowGroup] = first;
@@ -396,11 +410,11 @@ Value Scheduler::scheduleRows(Value dest) {
                 b.store(finish(sumAcross(x, y)), inner[0], getOutputIndices())};
           });
     }
-    return b.loop(grouped, rows, 1, carried,
-                  [&](Value row, Carried inner) -> Carried {
-                    Value sums = sumRow(row);
-                    return {insertOne(sums, inner[0], getOutputIndices())};
-                  });
+    return b.independentLoop(
+        grouped, rows, 1, carried, [&](Value row, Carried inner) -> Carried {
+          Value sums = sumRow(row);
+          return {insertOne(sums, inner[0], getOutputIndices())};
+        });
   })[0];
 }
 
@@ -490,6 +504,32 @@ VectorLoops::Carried Scheduler::sumColumnsInMemory(Index first, Index count,
   return carried;
 }
 
+/// How many of `columns` columns, that make a chunk of the rows, are taken at a
+/// time: fewer where threads have nothing else to share.
+int64_t Scheduler::getColumnPiece(int64_t columns) {
+  RankedTensorType type = pooling.getInputType();
+  bool single =
+      llvm::all_of(llvm::zip_equal(pooling.groups, extents), [&](auto pair) {
+        auto &[group, extent] = pair;
+        return group.reduced || &extent == &extents.back() ||
+               isOneInteger(extent);
+      });
+  if (cutBytes == 0 || !single || !type.hasStaticShape() ||
+      type.getNumElements() * elementBytes < cutBytes)
+    return columns;
+  int64_t pieces = kMaxColumnPieces;
+  while (pieces > 1 && columns * elementBytes < pieces * kPieceBytes)
+    pieces /= 2;
+  if (pieces == 1)
+    return columns;
+  int64_t piece = llvm::alignTo(llvm::divideCeil(columns, pieces),
+                                lanes * kColumnsTogether);
+  // As many bytes of the piece ahead: whole rows.
+  ahead = llvm::divideCeil(kPrefetchBytes, piece * elementBytes) *
+          *getConstantIntValue(extents.back());
+  return piece;
+}
+
 Value Scheduler::scheduleColumns(Value dest) {
   Index columns = extents.back();
   std::optional<int64_t> known = getConstantIntValue(columns);
@@ -502,20 +542,24 @@ Value Scheduler::scheduleColumns(Value dest) {
   lanes = maxLanes;
   int64_t chunk = kColumnBytes * 8 / accumulatorType.getWidth();
   if (known)
-    chunk = std::min(chunk, *known);
+    chunk = getColumnPiece(std::min(chunk, *known));
   Value accumulator =
       tensor::EmptyOp::create(b, ArrayRef<int64_t>(chunk), accumulatorType);
   return loopOver(/*reduced=*/false, {dest, accumulator}, [&](Carried carried) {
     Index whole = b.mul(b.floorDiv(columns, chunk), b.getIndexAttr(chunk));
-    carried =
-        b.loop(b.getIndexAttr(0), whole, chunk, carried,
-               [&](Value first, Carried inner) {
-                 return sumColumnsInMemory(first, b.getIndexAttr(chunk), inner);
-               });
     Index rest = b.sub(columns, whole);
-    if (isZeroInteger(rest))
-      return carried;
-    return sumColumnsInMemory(whole, rest, carried);
+    return b.independentLoop(b.getIndexAttr(0), columns, chunk, carried,
+                             [&](Value first, Carried inner) {
+                               auto sum = [&](Index count) {
+                                 return sumColumnsInMemory(first, count, inner);
+                               };
+                               if (isZeroInteger(rest))
+                                 return sum(b.getIndexAttr(chunk));
+                               return b.ifLess(
+                                   first, whole, ValueRange(inner).getTypes(),
+                                   [&] { return sum(b.getIndexAttr(chunk)); },
+                                   [&] { return sum(rest); });
+                             });
   })[0];
 }
 
@@ -626,7 +670,8 @@ struct SchedulePooling final
       linalg::GenericOp root = pooling->getRoot();
       VectorLoops builder(root.getLoc(), rewriter);
       builder.setInsertionPoint(root);
-      Value result = Scheduler(builder, *pooling, vectorBits).schedule();
+      Value result =
+          Scheduler(builder, *pooling, vectorBits, cutBytes).schedule();
       rewriter.replaceOp(root, result);
       if (root != pooling->sum) {
         epilogues.insert(root);

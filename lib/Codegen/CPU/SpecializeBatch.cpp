@@ -35,6 +35,8 @@ private:
   void callRange(VectorLoops &b, func::FuncOp range, func::FuncOp entry,
                  ValueRange extents, Value count);
 
+  /// Of the largest kernel.
+  int64_t largestBlock = 1;
   RankedTensorType inputType, outputType;
   /// Of the input, behind the batch.
   SmallVector<unsigned> dynamicAxes;
@@ -64,6 +66,8 @@ static func::FuncOp createBlock(func::FuncOp head, RankedTensorType inputType,
   for (unsigned i : {0u, 1u})
     block.setArgAttr(i, LLVM::LLVMDialect::getNoAliasAttrName(),
                      builder.getUnitAttr());
+  block.setArgAttr(0, LLVM::LLVMDialect::getReadonlyAttrName(),
+                   builder.getUnitAttr());
   builder.setInsertionPointToStart(block.addEntryBlock());
   auto tensorType =
       RankedTensorType::get(from.getShape(), from.getElementType());
@@ -152,7 +156,9 @@ func::FuncOp SpecializeBatch::createRange(func::FuncOp head,
 }
 
 /// Has all `count` samples computed: by several threads when there is enough to
-/// read, each of which takes as many samples in a row.
+/// read and each has a block of the largest size, which takes as many samples
+/// in a row. (With fewer, share-loops has the threads work on one block
+/// together.)
 void SpecializeBatch::callRange(VectorLoops &b, func::FuncOp range,
                                 func::FuncOp entry, ValueRange extents,
                                 Value count) {
@@ -167,24 +173,27 @@ void SpecializeBatch::callRange(VectorLoops &b, func::FuncOp range,
   if (!openmp || !inputType.isDynamicDim(0))
     return call(zero, count);
 
+  auto available = func::CallOp::create(b, "omp_get_max_threads",
+                                        b.getI32Type(), ValueRange());
+  Value threads =
+      arith::IndexCastOp::create(b, b.getIndexType(), available.getResult(0));
   Value bytes =
       b.materialize(b.mul(count, getSampleBytes(b, inputType, extents)));
-  Value isLarge = arith::AndIOp::create(
-      b,
-      arith::CmpIOp::create(b, arith::CmpIPredicate::uge, bytes,
-                            b.constant(parallelBytes)),
-      arith::CmpIOp::create(b, arith::CmpIPredicate::ugt, count,
-                            b.constant(1)));
+  auto isAtLeast = [&](Value value, Value least) {
+    return Value(
+        arith::CmpIOp::create(b, arith::CmpIPredicate::uge, value, least));
+  };
+  Value isLarge = isAtLeast(bytes, b.constant(parallelBytes));
+  Value least = b.materialize(b.mul(threads, b.getIndexAttr(largestBlock)));
+  Value haveEach = isAtLeast(count, least);
+  isLarge = arith::AndIOp::create(b, isLarge, haveEach);
+  Value areSeveral = isAtLeast(threads, b.constant(2));
+  isLarge = arith::AndIOp::create(b, isLarge, areSeveral);
   auto branch = scf::IfOp::create(b, isLarge, /*withElseRegion=*/true);
   OpBuilder::InsertionGuard guard(b);
   b.setInsertionPointToStart(branch.elseBlock());
   call(zero, count);
   b.setInsertionPointToStart(branch.thenBlock());
-  auto available = func::CallOp::create(b, "omp_get_max_threads",
-                                        b.getI32Type(), ValueRange());
-  Value threads = arith::MinUIOp::create(
-      b, count,
-      arith::IndexCastOp::create(b, b.getIndexType(), available.getResult(0)));
   auto loop = scf::ParallelOp::create(b, ValueRange(zero), ValueRange(threads),
                                       ValueRange(b.constant(1)));
   b.setInsertionPointToStart(loop.getBody());
@@ -303,6 +312,9 @@ void SpecializeBatch::runOnOperation() {
   else if (blocks.back() != 1 ||
            !llvm::is_sorted(blocks, std::greater_equal<>()))
     return fail(head, "specialize-batch: sizes must fall and end with 1");
+
+  if (!blocks.empty())
+    largestBlock = blocks.front();
 
   // Nobody would check what such a cast claims.
   WalkResult claims = head.walk([&](tensor::CastOp cast) {

@@ -7,9 +7,10 @@
 // RUN: mlir-opt %s --load-dialect-plugin=%plugin --load-pass-plugin=%plugin --split-input-file \
 // RUN:   --pass-pipeline='builtin.module(specialize-batch{sizes=4,1})' | FileCheck %s
 // RUN: head-opt %s --split-input-file --specialize-batch | FileCheck %s --check-prefix=DEFAULT
+// RUN: head-opt %s --split-input-file --pass-pipeline='builtin.module(specialize-batch{sizes=4,1 openmp=true parallel-bytes=60})' | FileCheck %s --check-prefix=THREADS
 
 // CHECK-LABEL: func.func private @head.block4(
-// CHECK-SAME:    %[[X:.*]]: memref<4x5xf32> {llvm.noalias}, %[[Y:.*]]: memref<4x5xf32> {llvm.noalias})
+// CHECK-SAME:    %[[X:.*]]: memref<4x5xf32> {llvm.noalias, llvm.readonly}, %[[Y:.*]]: memref<4x5xf32> {llvm.noalias})
 // CHECK:         %[[T:.*]] = bufferization.to_tensor %[[X]] restrict : memref<4x5xf32> to tensor<4x5xf32>
 // CHECK:         tensor.cast %[[T]] : tensor<4x5xf32> to tensor<?x5xf32>
 // CHECK:         bufferization.materialize_in_destination %{{.*}} in restrict writable %[[Y]]
@@ -28,6 +29,22 @@
 // CHECK:         scf.if
 // CHECK:         } else {
 // CHECK:           call @head.range(
+// Threads that have four samples each, in parts of neighbours, from 60 bytes on.
+// THREADS-LABEL: func.func @head(
+// THREADS:         %[[N:.*]] = arith.index_cast %{{.*}} : i64 to index
+// THREADS:         %[[MAX:.*]] = func.call @omp_get_max_threads()
+// THREADS:         %[[T:.*]] = arith.index_cast %[[MAX]]
+// THREADS:         %[[BYTES:.*]] = arith.muli %[[N]], %c20
+// THREADS:         arith.cmpi uge, %[[BYTES]], %c60
+// THREADS:         %[[EACH:.*]] = arith.muli %[[T]], %c4
+// THREADS:         arith.cmpi uge, %[[N]], %[[EACH]]
+// THREADS:         arith.cmpi uge, %[[T]], %c2
+// THREADS:         scf.if
+// THREADS:           scf.parallel (%{{.*}}) = (%c0{{.*}}) to (%[[T]])
+// THREADS:             arith.divui
+// THREADS:             func.call @head.range(
+// THREADS:         } else {
+// THREADS:           func.call @head.range(%{{.*}}, %{{.*}}, %c0{{.*}}, %[[N]])
 // DEFAULT:       @head.block32(
 // DEFAULT:       @head.block8(
 // DEFAULT:       @head.block4(
@@ -45,6 +62,9 @@ func.func @head(%x: tensor<?x5xf32>) -> tensor<?x5xf32> attributes {a = "kept"} 
 // CHECK-LABEL: func.func @fixed(
 // CHECK-SAME:    %{{.*}}: memref<1xi8>, %[[N:.*]]: i64,
 // CHECK:         arith.cmpi ne, %[[N]], %c3
+// THREADS-LABEL: func.func @fixed(
+// THREADS-NOT:     call @omp_get_max_threads
+// THREADS:         func.call @fixed.range(
 func.func @fixed(%x: tensor<3x5xf32>) -> tensor<3x5xf32> {
   return %x : tensor<3x5xf32>
 }
