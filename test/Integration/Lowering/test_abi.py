@@ -20,6 +20,7 @@ from lowering import Head, nhwc
 
 C_TYPES = {"f32": "float", "f64": "double", "f16": "uint16_t", "bf16": "uint16_t"}
 STACK = 64 << 10
+OPENMP = "--threads=openmp"
 HEAD = Head((17, 7, 7), layers=(5,))
 
 
@@ -282,20 +283,24 @@ def address(function):
     return ctypes.cast(function.call, ctypes.c_void_p).value
 
 
+@pytest.mark.parametrize("flags", ((), (OPENMP,)), ids=("plain", "openmp"))
 @pytest.mark.parametrize(
     "head",
     [
         Head((100_000, 1, 2)),
         Head((100_000, 1, 2), layers=(3,)),
         nhwc(100_000, 1, 2),
+        # Several threads have enough to do.
+        nhwc(2560, 19, 19),
+        Head((512, 7, 7), layers=(1024, 512, 3), softmax=True),
         Head((64, 7, 7), layers=(512, 512, 3), softmax=True),
         Head((33, 19, 19), type=BF16, layers=(65,)),
     ],
     ids=Head.label,
 )
-def test_small_stack(compiled, shim, head):
+def test_small_stack(compiled, shim, head, flags):
     """A thread with 64 KiB; what a head needs beyond is not on the stack."""
-    function = compiled(head)
+    function = compiled(head, *flags)
     for batch in (1, 9):
         x = lowering.random_features(head, batch)
         y = np.zeros((batch, head.outputs), head.type.numpy)
@@ -310,8 +315,9 @@ def test_small_stack(compiled, shim, head):
     "head, flags, calls",
     # Starting threads is slow where there is one processor for several.
     [(HEAD, (), 100_000), (Head((17, 7, 7)), (), 100_000),
-     (HEAD, ("--threads=openmp",), 2_000)],
-    ids=("head", "pool", "openmp"),
+     (HEAD, (OPENMP,), 2_000),
+     (Head((1024, 7, 7), layers=(500, 40)), (OPENMP,), 400)],
+    ids=("head", "pool", "openmp", "shared"),
 )  # fmt: skip
 def test_memory_stays_flat(compiled, shim, head, flags, calls):
     """Many calls, and not a page more."""

@@ -149,22 +149,3 @@ def test_hundred_thousand_channels(compiled, head):
 
 def test_wide_outputs(compiled):
     lowering.check(compiled(Head((9, 2, 2), layers=(5003,))), batches=(1, 3, 9))
-
-
-# The same head by type and threads, as OpenMP compiles it; more work than a
-# single thread would be left with.
-@pytest.mark.parametrize(
-    "head",
-    [Head((2048, 7, 7), layers=(33,)), Head((2048, 7, 7)),
-     nhwc(2048, 7, 7), Head((64, 9, 9), layers=(40, 7), softmax=True)],
-    ids=Head.label,
-)  # fmt: skip
-def test_threads_do_not_change_bits(compiled, head):
-    """Batches as items alone, one thread as two."""
-    plain, threaded = compiled(head), compiled(head, "--threads=openmp")
-    features = lowering.random_features(head, 33)
-    expected = plain.run(features)
-    lowering.assert_close(expected, *lowering.reference(head, features))
-    for batch in (1, 2, 8, 33):
-        result = threaded.run(features[:batch])
-        assert lowering.same_bits(result, expected[:batch]), batch
