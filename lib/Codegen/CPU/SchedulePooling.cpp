@@ -543,8 +543,10 @@ Value Scheduler::scheduleColumns(Value dest) {
   int64_t chunk = kColumnBytes * 8 / accumulatorType.getWidth();
   if (known)
     chunk = getColumnPiece(std::min(chunk, *known));
-  Value accumulator =
-      tensor::EmptyOp::create(b, ArrayRef<int64_t>(chunk), accumulatorType);
+  // Not tensor.empty: CSE makes one of two of a size, and each loop that
+  // threads share needs an accumulator of its own.
+  Value accumulator = bufferization::AllocTensorOp::create(
+      b, RankedTensorType::get(chunk, accumulatorType), ValueRange());
   return loopOver(/*reduced=*/false, {dest, accumulator}, [&](Carried carried) {
     Index whole = b.mul(b.floorDiv(columns, chunk), b.getIndexAttr(chunk));
     Index rest = b.sub(columns, whole);

@@ -172,7 +172,7 @@ func.func @columns(%x: tensor<49x20xf32>, %init: tensor<20xf32>, %like: tensor<2
 // whole vector by narrower ones.
 // CHECK-LABEL: func.func @columns_in_memory(
 // CHECK:         tensor.empty() : tensor<1027xf32>
-// CHECK:         tensor.empty() : tensor<1027xf32>
+// CHECK:         bufferization.alloc_tensor() : tensor<1027xf32>
 // CHECK:         scf.for
 // CHECK:         vector.transfer_write {{.*}} vector<2xf32>
 // CHECK:         vector.transfer_write {{.*}} vector<1xf32>
@@ -191,7 +191,7 @@ func.func @columns_in_memory(%x: tensor<49x1027xf32>, %init: tensor<1027xf32>, %
 
 // At most 16 KiB of accumulators.
 // CHECK-LABEL: func.func @blocks_of_columns(
-// CHECK:         tensor.empty() : tensor<4096xf32>
+// CHECK:         bufferization.alloc_tensor() : tensor<4096xf32>
 // CHECK:         arith.constant 8192 : index
 // CHECK:         arith.constant 4096 : index
 // CHECK:         scf.for
@@ -209,7 +209,7 @@ func.func @blocks_of_columns(%x: tensor<7x10000xf32>, %init: tensor<10000xf32>, 
 // -----
 
 // CHECK-LABEL: func.func @dynamic_columns(
-// CHECK:         tensor.empty() : tensor<4096xf32>
+// CHECK:         bufferization.alloc_tensor() : tensor<4096xf32>
 // CHECK:         arith.divui
 // CHECK:         scf.for
 func.func @dynamic_columns(%x: tensor<7x?xf32>, %init: tensor<?xf32>, %like: tensor<?xf32>) -> tensor<?xf32> {
