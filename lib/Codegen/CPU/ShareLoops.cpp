@@ -55,7 +55,7 @@ public:
 
 private:
   bool assignRoles();
-  void findPrivateBuffers();
+  bool findPrivateBuffers();
   Index getWork(VectorLoops &b);
   func::FuncOp createPart();
   void callPart(func::FuncOp part);
@@ -106,37 +106,47 @@ static bool findUsers(Value buffer, Block &block,
   return true;
 }
 
+/// Bytes of a buffer on a stack, with those that align the next one; none where
+/// it cannot lie there.
+static std::optional<int64_t> getStackBytes(MemRefType type) {
+  if (!type.hasStaticShape() || !type.getLayout().isIdentity() ||
+      !type.getElementType().isIntOrFloat())
+    return std::nullopt;
+  return llvm::alignTo(type.getNumElements() *
+                           llvm::divideCeil(type.getElementTypeBitWidth(), 8),
+                       kAlignment);
+}
+
 /// Sorts the allocations. A buffer that one shared loop alone uses is each
-/// thread's own, on its stack.
-void Sharer::findPrivateBuffers() {
-  int64_t bytes = 0;
+/// thread's own, on its stack. False where it is not known who uses one.
+bool Sharer::findPrivateBuffers() {
+  int64_t total = 0;
   for (auto alloc : body.getOps<memref::AllocOp>()) {
     roles[alloc] = Role::None;
-    MemRefType type = alloc.getType();
     llvm::SmallPtrSet<Operation *, 4> users;
-    bool isPrivate = findUsers(alloc, body, users) && users.size() == 1 &&
-                     isIndependentLoop(**users.begin()) &&
-                     type.hasStaticShape() &&
-                     type.getElementType().isIntOrFloat();
-    if (isPrivate) {
-      int64_t size =
-          llvm::alignTo(type.getNumElements() *
-                            llvm::divideCeil(type.getElementTypeBitWidth(), 8),
-                        kAlignment);
-      isPrivate = bytes + size <= stackBytes;
-      if (isPrivate)
-        bytes += size;
-      else
-        // Its iterations would meet in the one buffer that there is.
-        roles[*users.begin()] = Role::Alone;
+    if (!findUsers(alloc, body, users))
+      return false;
+    if (users.size() != 1 || !isIndependentLoop(**users.begin())) {
+      buffers.push_back(alloc);
+      continue;
     }
-    (isPrivate ? privateBuffers : buffers).push_back(alloc);
+    std::optional<int64_t> bytes = getStackBytes(alloc.getType());
+    if (bytes && total + *bytes <= stackBytes) {
+      total += *bytes;
+      privateBuffers.push_back(alloc);
+      continue;
+    }
+    // Its iterations would meet in the one buffer that there is.
+    roles[*users.begin()] = Role::Alone;
+    buffers.push_back(alloc);
   }
+  return true;
 }
 
 /// False where no loop can be shared.
 bool Sharer::assignRoles() {
-  findPrivateBuffers();
+  if (!findPrivateBuffers())
+    return false;
   // The loops and what lies between two of them, in order.
   llvm::DenseMap<Operation *, unsigned> stretch;
   unsigned current = 0;

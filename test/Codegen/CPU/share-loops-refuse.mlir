@@ -102,3 +102,40 @@ func.func @needed(%y: memref<256xf32>) {
   } {headopt.independent = 0 : i64}
   return
 }
+
+// -----
+
+// Nobody knows whether the loop's own buffer fits on a stack.
+// CHECK-LABEL: func.func @unknown_size(
+func.func @unknown_size(%y: memref<256xf32>, %n: index) {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %c256 = arith.constant 256 : index
+  %b = memref.alloc(%n) : memref<?xf32>
+  scf.for %i = %c0 to %c256 step %c1 {
+    %v = memref.load %y[%i] : memref<256xf32>
+    memref.store %v, %b[%c0] : memref<?xf32>
+    %w = memref.load %b[%c0] : memref<?xf32>
+    memref.store %w, %y[%i] : memref<256xf32>
+  } {headopt.independent = 0 : i64}
+  return
+}
+
+// -----
+
+// Where a buffer goes under another name, it is not known who uses it.
+// CHECK-LABEL: func.func @either(
+func.func @either(%y: memref<256xf32>, %z: memref<16xf32>, %which: i1) {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %c256 = arith.constant 256 : index
+  %b = memref.alloc() : memref<16xf32>
+  %e = arith.select %which, %b, %z : memref<16xf32>
+  scf.for %i = %c0 to %c256 step %c1 {
+    %v = memref.load %y[%i] : memref<256xf32>
+    memref.store %v, %e[%c0] : memref<16xf32>
+    %w = memref.load %e[%c0] : memref<16xf32>
+    memref.store %w, %y[%i] : memref<256xf32>
+  } {headopt.independent = 0 : i64}
+  return
+}
