@@ -173,10 +173,12 @@ void SpecializeBatch::callRange(VectorLoops &b, func::FuncOp range,
   if (!openmp || !inputType.isDynamicDim(0))
     return call(zero, count);
 
-  auto available = func::CallOp::create(b, "omp_get_max_threads",
-                                        b.getI32Type(), ValueRange());
-  Value threads =
-      arith::IndexCastOp::create(b, b.getIndexType(), available.getResult(0));
+  auto ask = [&](StringRef name) {
+    auto answer = func::CallOp::create(b, name, b.getI32Type(), ValueRange());
+    return Value(
+        arith::IndexCastOp::create(b, b.getIndexType(), answer.getResult(0)));
+  };
+  Value threads = ask("omp_get_max_threads");
   Value bytes =
       b.materialize(b.mul(count, getSampleBytes(b, inputType, extents)));
   auto isAtLeast = [&](Value value, Value least) {
@@ -189,6 +191,10 @@ void SpecializeBatch::callRange(VectorLoops &b, func::FuncOp range,
   isLarge = arith::AndIOp::create(b, isLarge, haveEach);
   Value areSeveral = isAtLeast(threads, b.constant(2));
   isLarge = arith::AndIOp::create(b, isLarge, areSeveral);
+  // A caller with threads of its own has shared out what there is.
+  Value isAlone = arith::CmpIOp::create(b, arith::CmpIPredicate::eq,
+                                        ask("omp_in_parallel"), zero);
+  isLarge = arith::AndIOp::create(b, isLarge, isAlone);
   auto branch = scf::IfOp::create(b, isLarge, /*withElseRegion=*/true);
   OpBuilder::InsertionGuard guard(b);
   b.setInsertionPointToStart(branch.elseBlock());
@@ -212,8 +218,8 @@ void SpecializeBatch::createEntry(func::FuncOp head, func::FuncOp range) {
   Type pointer = getPointerType(&getContext());
   Type i64 = b.getI64Type(), i32 = b.getI32Type();
   if (openmp && inputType.isDynamicDim(0))
-    func::FuncOp::create(b, "omp_get_max_threads", b.getFunctionType({}, {i32}))
-        .setPrivate();
+    for (StringRef name : {"omp_get_max_threads", "omp_in_parallel"})
+      func::FuncOp::create(b, name, b.getFunctionType({}, {i32})).setPrivate();
   SmallVector<Type> types{pointer, i64};
   types.append(dynamicAxes.size(), i64);
   types.push_back(pointer);

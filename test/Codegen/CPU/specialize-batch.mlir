@@ -39,6 +39,9 @@
 // THREADS:         %[[EACH:.*]] = arith.muli %[[T]], %c4
 // THREADS:         arith.cmpi uge, %[[N]], %[[EACH]]
 // THREADS:         arith.cmpi uge, %[[T]], %c2
+// THREADS:         %[[IN:.*]] = func.call @omp_in_parallel()
+// THREADS:         %[[I:.*]] = arith.index_cast %[[IN]]
+// THREADS:         arith.cmpi eq, %[[I]], %c0
 // THREADS:         scf.if
 // THREADS:           scf.parallel (%{{.*}}) = (%c0{{.*}}) to (%[[T]])
 // THREADS:             arith.divui

@@ -19,7 +19,7 @@ from headopt import BF16, F16, F64
 from lowering import Head, nhwc
 
 OPENMP = "--threads=openmp"
-THREADS = (1, 2, 3, 5)
+THREADS = (1, 2, 3, 7)
 # One block, several, and what is shared out by images: from 64 on with two
 # threads, from 96 on with three.
 BATCHES = (1, 2, 3, 8, 9, 33, 64, 97)
@@ -118,30 +118,44 @@ def test_everything(compiled, head):
 
 COUNT = """
     import ctypes, json, os, sys
-    path, *sizes = sys.argv[1:]
-    call = ctypes.CDLL(path).head
-    call.argtypes = [ctypes.c_void_p, ctypes.c_int64, ctypes.c_void_p]
+    path, within, *sizes = sys.argv[1:]
+    library = ctypes.CDLL(path)
+    library.head.argtypes = [ctypes.c_void_p, ctypes.c_int64, ctypes.c_void_p]
+    codes = []
+
+    @ctypes.CFUNCTYPE(None, ctypes.c_void_p)
+    def call(_):
+        y = bytearray(batch * outputs)
+        at = ctypes.addressof(ctypes.c_char.from_buffer(y))
+        codes.append(library.head(x, batch, at))
+
     count = lambda: len(os.listdir("/proc/self/task"))
     before, found = count(), []
     for size in sizes:
         batch, inputs, outputs = map(int, size.split(","))
-        x, y = bytes(batch * inputs), bytearray(batch * outputs)
-        at = ctypes.addressof(ctypes.c_char.from_buffer(y))
-        assert call(x, batch, at) == 0
+        x = bytes(batch * inputs)
+        if within:
+            # What GCC makes of a parallel region; LLVM's runtime has it too.
+            library.omp_set_max_active_levels(4)
+            library.GOMP_parallel(call, None, int(within), 0)
+        else:
+            call(None)
         found.append(count() - before)
+    assert codes == [0] * len(sizes) * int(within or 1)
     print(json.dumps(found))
 """
 
 
-def count_workers(function, limit, batches):
+def count_workers(function, limit, batches, within=""):
     """The threads that there are beside the first one after each call, of a
-    process of its own. They stay, so batches should grow.
+    process of its own. They stay, so batches should grow. The calls are made
+    ``within`` a region of so many threads, each of which makes them.
     """
     head = function.head
     size = head.type.numpy().itemsize
     inputs = size * int(np.prod(head.extents))
     done = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(COUNT), function.path,
+        [sys.executable, "-c", textwrap.dedent(COUNT), function.path, str(within),
          *(f"{n},{inputs},{size * head.outputs}" for n in batches)],
         capture_output=True, text=True, check=True,
         env={**os.environ, "OMP_NUM_THREADS": str(limit)},
@@ -165,6 +179,17 @@ def test_number_of_threads(compiled):
     # A pixel in NCHW or in NHWC: one row of memory, but for the columns.
     columns = compiled(nhwc(2560, 19, 19), OPENMP)
     assert count_workers(columns, 4, (1,)) == [3]
+
+
+@pytest.mark.parametrize(
+    "head",
+    [Head((2048, 6, 8)), Head((512, 7, 7), layers=(4096,))],
+    ids=Head.label,
+)
+def test_no_region_within_another(compiled, head):
+    """Not even where the caller lets regions be nested, and has many images."""
+    function = compiled(head, OPENMP)
+    assert count_workers(function, 2, (1, 8, 97), within=3) == [2] * 3
 
 
 # --- Callers --------------------------------------------------------------------
