@@ -9,14 +9,17 @@ drawn from a seed; ``HEADOPT_RANDOM=FIRST:LAST`` runs other seeds. Each head mus
 * touch nothing outside its buffers, which lie between pages that are protected,
 * give a sample the same bits in a batch and alone,
 * give equal rows the same bits wherever they lie,
-* need no copy, no allocation, and no function of a library.
+* need no copy, no allocation, and no function of a library,
+* and have the same bits whichever number of threads shares whatever can be shared.
 """
 
 import ctypes
+import functools
 import math
 import os
 import random
 import re
+import subprocess
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -378,18 +381,34 @@ def random_dense(seed):
     )
 
 
+@functools.cache
+def pipeline_for(level, threads):
+    """The passes; with threads, those that share out work however little it is."""
+    if not threads:
+        return f"builtin.module(lower-head-to-llvm-cpu{{{UNITS[level]}}})"
+    done = subprocess.run(
+        [headopt.TOOL, "-", "--dump-pass-pipeline",
+         f"--lower-head-to-llvm-cpu=openmp=true {UNITS[level]}"],
+        input="func.func @head(%x: tensor<1xf32>) -> tensor<1xf32> {\n"
+        "  return %x : tensor<1xf32>\n}\n",
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    passes = re.search(r"^builtin\.module\(.*?^\)", done.stderr, re.M | re.S)[0]
+    least, count = re.subn(r"\b(parallel|cut)-bytes=\d+", r"\1-bytes=1", passes)
+    assert count == 3, passes
+    return least
+
+
 class Kernel:
     """A compiled source."""
 
-    def __init__(self, source, folder, level):
+    def __init__(self, source, folder, level, threads=False):
         self.source = source
         text, lowered = folder / "head.mlir", folder / "lowered.mlir"
         text.write_text(source.text)
         done = lowering.invoke(
             text,
-            "--pass-pipeline=builtin.module(lower-head-to-llvm-cpu{"
-            + UNITS[level]
-            + "})",
+            "--pass-pipeline=" + pipeline_for(level, threads),
             "-o",
             lowered,
         )
@@ -398,7 +417,7 @@ class Kernel:
         for what in ("@malloc", "@memrefCopy", "intr.memcpy", "@free"):
             assert what not in code, f"{what} is left"
         # The loader takes an equal path for an equal library.
-        library = folder / f"{level}.so"
+        library = folder / f"{level}{'-threads' if threads else ''}.so"
         done = lowering.invoke(
             lowered,
             "--emit=shared",
@@ -409,6 +428,9 @@ class Kernel:
         )
         assert done.returncode == 0 and not done.stderr, done.stderr
         needed = set(re.findall(r"llvm\.func @(\w+)\(", code))
+        self.parallel = "omp.parallel" in code
+        if threads:
+            needed = {name for name in needed if not name.startswith("omp_")}
         assert needed <= {"head"}, f"needs {needed}"
         self.library = ctypes.CDLL(str(library))
         self.function = self.library.head
@@ -423,9 +445,10 @@ class Kernel:
 class Call:
     """One call of a kernel on guarded memory (for ``lowering.run_guarded``)."""
 
-    def __init__(self, kernel, features, at, what):
+    def __init__(self, kernel, features, at, what, threads=None):
         source = kernel.source
         self.kernel, self.what, self.batch = kernel, what, features.shape[0]
+        self.threads = threads
         self.features = lowering.Guarded(features.nbytes, at)
         self.features.data[:] = features.reshape(-1).view(np.uint8)
         self.features.make_read_only()
@@ -437,6 +460,9 @@ class Call:
         self.output.data[:] = 0xFF
 
     def __call__(self):
+        # A head with nothing to share needs no OpenMP.
+        if self.threads and self.kernel.parallel:
+            self.kernel.library.omp_set_num_threads(self.threads)
         return self.kernel.function(
             self.features.address,
             self.batch,
@@ -514,3 +540,83 @@ def test_dense_chains(tmp_path, seed):
     source = random_dense(seed)
     for level in levels(seed):
         check(source, tmp_path, level)
+
+
+# --- Threads --------------------------------------------------------------------
+
+THREADS = (1, 2, 3, 7)
+
+
+def check_threads(source, folder, level, batches=(*BATCHES, 67), repeats=1):
+    """The bits that one thread finds, within the same guards, from any number of
+    threads.
+    """
+    plain = Kernel(source, folder, level)
+    shared = Kernel(source, folder, level, threads=True)
+    assert not plain.parallel
+    if source.shape[0] is not None:
+        batches = source.shape[:1]
+    inner = [
+        source.chosen[a] if e is None else e
+        for a, e in enumerate(source.shape)
+        if a > 0
+    ]
+    x = np.random.default_rng(6).uniform(-1, 1, (max(batches), *inner))
+    x = x.astype(source.type.numpy)
+    singly = {batch: Call(plain, x[:batch], "end", "no threads") for batch in batches}
+    expected = dict(zip(singly, lowering.run_guarded(list(singly.values()))))
+    calls = [
+        Call(shared, x[:batch], at, f"{threads} threads, batch {batch} at {at}", threads)
+        for threads in THREADS
+        for batch in batches
+        for at in ("end", "start")
+    ]  # fmt: skip
+    for _ in range(repeats):
+        for call, result in zip(calls, lowering.run_guarded(calls)):
+            assert lowering.same_bits(result, expected[call.batch]), call.what
+    return shared
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("draw", (random_sum, random_dense))
+def test_threads(tmp_path, draw, seed):
+    source = draw(seed)
+    for level in levels(seed + 1):
+        shared = check_threads(source, tmp_path, level)
+        # Nothing need be shared of a fixed batch, or of no elements.
+        assert shared.parallel or source.shape[0] is not None or 0 in source.shape
+
+
+@pytest.mark.parametrize("columns", (1003, 5000))
+@pytest.mark.parametrize("level", LEVELS)
+def test_two_pools(tmp_path, columns, level):
+    """Each accumulates columns in memory of the same size."""
+    w = Writer()
+    shape, result = (None, 19, columns), (None, columns)
+    c = w("arith.constant 0 : index")
+    sizes = {0: w(f"tensor.dim %x, {c} : {tensor(shape, 'f32')}")}
+
+    def pool(*before, addend="%i0"):
+        zeros = w.zeros(result, "f32", sizes)
+        return w.generic(
+            [affine(3, (0, 1, 2)), affine(3, (0, 2))],
+            ['"parallel"', '"reduction"', '"parallel"'],
+            [("%x", tensor(shape, "f32"))],
+            (zeros, tensor(result, "f32")),
+            [*before, f"%s = arith.addf %o, {addend} : f32"],
+            "%s",
+        )
+
+    sums = pool()
+    squares = pool("%q = arith.mulf %i0, %i0 : f32", addend="%q")
+    both = [(value, tensor(result, "f32")) for value in (sums, squares)]
+    value = elementwise(
+        w, both, result, "f32", sizes, ["%d = arith.subf %i0, %i1 : f32"], "%d"
+    )
+    text = (
+        f"func.func @head(%x: {tensor(shape, 'f32')}) -> {tensor(result, 'f32')} {{\n"
+        + "\n".join(w.lines)
+        + f"\n  return {value} : {tensor(result, 'f32')}\n}}\n"
+    )
+    source = Source(text, shape, result, F32, None)
+    assert check_threads(source, tmp_path, level, (1, 8, 40), repeats=5).parallel
