@@ -106,11 +106,13 @@ def test_fixed_batch(compiled, batch):
     assert_same(compiled, head, (batch,))
 
 
+@pytest.mark.parametrize("threads", (3, 7))
 @pytest.mark.parametrize("head", [DENSE[1], POOLS[0], POOLS[4]], ids=Head.label)
-def test_everything(compiled, head):
+def test_everything(compiled, monkeypatch, head, threads):
     """Guards around the buffers, NaN in other images, and the rest."""
     function = compiled(head, OPENMP)
-    use(function, 3)
+    # The calls are made in a process of their own, where OpenMP starts anew.
+    monkeypatch.setenv("OMP_NUM_THREADS", str(threads))
     lowering.check(function, (1, 2, 9, 33))
 
 
