@@ -355,8 +355,10 @@ def ShareLoops : Pass<"share-loops", "::mlir::ModuleOp"> {
           func.call @f.part(%x, %y, %thread, %threads)
     ```
     No iteration is divided, so results do not depend on the number of threads.
-    A buffer that one loop alone uses becomes one on each thread's stack. The
-    work of a function is the bytes of its arguments and the numbers that the
+    A buffer that one loop alone uses becomes one on each thread's stack; where
+    it is too large, or of a size that is not known, the first thread does the
+    loop. Where it is not known who uses a buffer, nothing is shared. The work
+    of a function is the bytes of its arguments and the numbers that the
     attributes of its loops have.
   }];
   let dependentDialects = [

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// Independent loops of a function become parts for threads. test_head_grid.py and
-// test_abi.py run them.
+// Independent loops of a function become parts for threads. test_threads.py and
+// test_random_reductions.py run them.
 //
 // RUN: head-opt %s --split-input-file --pass-pipeline='builtin.module(share-loops{parallel-bytes=1000 stack-bytes=64})' | FileCheck %s
 // RUN: mlir-opt %s --load-dialect-plugin=%plugin --load-pass-plugin=%plugin --split-input-file \
