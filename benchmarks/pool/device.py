@@ -54,6 +54,8 @@ EMPTY_CALLS = 1000
 BIG_COPY = 1 << 30
 # Of the free memory, what inputs take; copies get half as much.
 MEMORY_SHARE = 0.5
+# Kinds of peers that are compiled for each case.
+COMPILED = ("compiled", "triton")
 # Compiling peers ahead of time, in processes beside each other.
 WORKERS, WORKER_BYTES, WORKER_SECONDS = 12, 1 << 30, 150
 
@@ -466,11 +468,12 @@ def compile_ahead(args, cases, card):
     """
     room = card.free_bytes() // (4 * WORKER_BYTES)
     count = min(WORKERS, (os.cpu_count() or 1) - 2, room, len(cases))
-    if args.no_peers or count < 2:
+    if count < 2:
         return
     note(f"compiling peers in {count} processes")
     command = [sys.executable, HERE / "device.py", "--measure", args.measure,
-               "--only", args.only] + ["--quick"] * args.quick  # fmt: skip
+               "--only", args.only, "--peers", args.peers,
+               *["--quick"] * args.quick]  # fmt: skip
     environment = {**os.environ, "TORCHINDUCTOR_COMPILE_THREADS": "1"}
     workers = [
         subprocess.Popen(
@@ -494,6 +497,7 @@ def work_ahead(card, cases, share):
 
     number, count = map(int, share.split("/"))
     peers, _ = make_peers(card)
+    peers = [p for p in peers if re.search(args.peers, p.name)]
     turn = itertools.cycle(range(count))
     for case in dict.fromkeys(
         DeviceCase(**{**vars(case), "mode": "warm"}) for case in cases
@@ -508,7 +512,7 @@ def work_ahead(card, cases, share):
         card.synchronize()
         card.forget_compiled()
         for peer in peers:
-            if peer.kind not in ("compiled", "triton"):
+            if peer.kind not in COMPILED:
                 continue
             try:
                 call = peer.start(card, case, features)
@@ -534,12 +538,14 @@ def measure(args, card):
     if args.share:
         work_ahead(card, cases, args.share)
         return 0
-    compile_ahead(args, cases, card)
     peers, missing = [], {}
     if not args.no_peers:
         from device_peers import make_peers
 
         peers, missing = make_peers(card)
+        peers = [p for p in peers if re.search(args.peers, p.name)]
+    if any(peer.kind in COMPILED for peer in peers):
+        compile_ahead(args, cases, card)
     text = {**card.describe(), "head-opt": f"{manifest['head_opt']}, "
             f"for {manifest['chip']}"}  # fmt: skip
     for peer in peers:
@@ -624,6 +630,10 @@ def parse(argv):
         "--no-peers", action="store_true", help="only head-opt and copies"
     )
     parser.add_argument(
+        "--peers", metavar="REGEX", default="",
+        help="peers whose name matches, such as '^(mean|triton)$'",
+    )  # fmt: skip
+    parser.add_argument(
         "--limit", type=float, metavar="SECONDS",
         help="start no case after that; what is left out is listed",
     )  # fmt: skip
@@ -637,10 +647,11 @@ def parse(argv):
         parser.error("--repeats must be 1 or more")
     if args.prepare and args.measure:
         parser.error("--prepare and --measure: give one of them, or neither")
-    try:
-        re.compile(args.only)
-    except re.error as error:
-        parser.error(f"--only: {error}")
+    for name in ("only", "peers"):
+        try:
+            re.compile(getattr(args, name))
+        except re.error as error:
+            parser.error(f"--{name}: {error}")
     if args.json and not args.json.resolve().parent.is_dir():
         parser.error(f"--json: {args.json.parent} is not there")
     return args
