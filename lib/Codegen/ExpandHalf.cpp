@@ -83,8 +83,16 @@ struct WidenBF16 : OpRewritePattern<arith::ExtFOp> {
         !getElementTypeOrSelf(op.getType()).isF32())
       return rewriter.notifyMatchFailure(op, "it does not widen bf16 to f32");
     Bits b(rewriter, op);
-    rewriter.replaceOp(op,
-                       b.toF32(b.bin<arith::ShLIOp>(b.read(op.getIn()), 16)));
+    // All but the lower half of a word is shifted out, so a number that was cut
+    // out of one needs no cutting.
+    Value bits;
+    if (auto cast = op.getIn().getDefiningOp<arith::BitcastOp>())
+      if (auto half = cast.getIn().getDefiningOp<arith::TruncIOp>();
+          half && getElementTypeOrSelf(half.getIn().getType()).isInteger(32))
+        bits = half.getIn();
+    if (!bits)
+      bits = b.read(op.getIn());
+    rewriter.replaceOp(op, b.toF32(b.bin<arith::ShLIOp>(bits, 16)));
     return success();
   }
 };
