@@ -21,6 +21,10 @@ namespace headopt {
 #define GEN_PASS_REGISTRATION
 #include "headopt/Codegen/Passes.h.inc"
 
+/// As many blocks as CUDA launches at most. As `max-blocks` of the passes that
+/// make kernels: no block has more than one task.
+inline constexpr unsigned kAnyBlocks = 0x7fffffff;
+
 /// Constants of dense layers, and whether they are [columns, inner], in the
 /// order in which kernels read them.
 using PackedWeights =

@@ -181,7 +181,10 @@ void KernelBuilder::branch(Index condition, function_ref<void()> whenTrue,
 
 void KernelBuilder::launch(StringRef kind, Index tasks, int64_t threads,
                            function_ref<void(Value, Value)> body) {
-  Value blocks = materialize(min(tasks, getIndexAttr(family.shape.maxBlocks)));
+  Value blocks =
+      materialize(family.shape.maxBlocks == int64_t(kAnyBlocks)
+                      ? tasks
+                      : min(tasks, getIndexAttr(family.shape.maxBlocks)));
   Value one = constant(1);
   current = gpu::LaunchOp::create(*this, blocks, one, one, constant(threads),
                                   one, one);
@@ -196,7 +199,8 @@ void KernelBuilder::launch(StringRef kind, Index tasks, int64_t threads,
   setInsertionPointToStart(&current.getBody().front());
   Value block = current.getBlockIds().x, thread = current.getThreadIds().x;
   std::optional<int64_t> known = getConstantIntValue(tasks);
-  if (known && *known <= family.shape.maxBlocks) {
+  if (family.shape.maxBlocks == int64_t(kAnyBlocks) ||
+      (known && *known <= family.shape.maxBlocks)) {
     body(block, thread);
   } else {
     // `blocks` is an argument of the kernel: not every back end can ask.
@@ -222,6 +226,44 @@ Value KernelBuilder::getShared(Type element, int64_t count) {
       gpu::AddressSpaceAttr::get(getContext(), gpu::AddressSpace::Workgroup);
   return current.addWorkgroupAttribution(
       MemRefType::get({count}, element, AffineMap(), space), getLoc());
+}
+
+DeviceBuffer KernelBuilder::getSharedTile(const DeviceBuffer &vectors,
+                                          int64_t count) {
+  Type word = cast<VectorType>(
+                  cast<MemRefType>(vectors.memref.getType()).getElementType())
+                  .getElementType();
+  return {getShared(word, count * (kVectorBytes / 4)), vectors.element};
+}
+
+Value KernelBuilder::readWords(const DeviceBuffer &vectors, Value index) {
+  return memref::LoadOp::create(*this, vectors.memref, index);
+}
+
+void KernelBuilder::writeWords(const DeviceBuffer &tile, Value index,
+                               Value words) {
+  int64_t count = kVectorBytes / 4;
+  Index first = mul(index, getIndexAttr(count));
+  for (int64_t i = 0; i != count; ++i)
+    memref::StoreOp::create(*this, vector::ExtractOp::create(*this, words, i),
+                            tile.memref,
+                            materialize(add(first, getIndexAttr(i))));
+}
+
+Value KernelBuilder::readFromTile(const DeviceBuffer &tile, Index first,
+                                  Index step) {
+  auto type = cast<MemRefType>(tile.memref.getType());
+  if (type.getElementType() == tile.element)
+    return read(tile, materialize(add(first, step)))[0];
+  Index two = getIndexAttr(2);
+  Value word = memref::LoadOp::create(
+      *this, tile.memref,
+      materialize(add(floorDiv(first, two), floorDiv(step, two))));
+  Value bits = materialize(mul(remainder(first, two), getIndexAttr(16)));
+  Value half = arith::ShRUIOp::create(
+      *this, word, arith::IndexCastOp::create(*this, getI32Type(), bits));
+  Value number = arith::TruncIOp::create(*this, getI16Type(), half);
+  return arith::BitcastOp::create(*this, tile.element, number);
 }
 
 void KernelBuilder::barrier() { gpu::BarrierOp::create(*this); }
@@ -293,17 +335,23 @@ KernelBuilder::loop(Index from, Index to, Index step, Values carried,
   return llvm::to_vector_of<Value>(loop.getResults());
 }
 
-KernelBuilder::Values KernelBuilder::when(Value condition, Values otherwise,
-                                          function_ref<Values()> body) {
-  auto branch = scf::IfOp::create(
-      *this, llvm::to_vector(TypeRange(ValueRange(otherwise))), condition,
-      /*withElseRegion=*/true);
+KernelBuilder::Values KernelBuilder::choose(TypeRange types, Value condition,
+                                            function_ref<Values()> whenTrue,
+                                            function_ref<Values()> whenFalse) {
+  auto branch =
+      scf::IfOp::create(*this, types, condition, /*withElseRegion=*/true);
   InsertionGuard guard(*this);
   setInsertionPointToStart(branch.thenBlock());
-  scf::YieldOp::create(*this, body());
+  scf::YieldOp::create(*this, whenTrue());
   setInsertionPointToStart(branch.elseBlock());
-  scf::YieldOp::create(*this, otherwise);
+  scf::YieldOp::create(*this, whenFalse());
   return llvm::to_vector_of<Value>(branch.getResults());
+}
+
+KernelBuilder::Values KernelBuilder::when(Value condition, Values otherwise,
+                                          function_ref<Values()> body) {
+  return choose(llvm::to_vector(TypeRange(ValueRange(otherwise))), condition,
+                body, [&] { return otherwise; });
 }
 
 void KernelBuilder::when(Value condition, function_ref<void()> body) {
@@ -311,6 +359,10 @@ void KernelBuilder::when(Value condition, function_ref<void()> body) {
   InsertionGuard guard(*this);
   setInsertionPointToStart(branch.thenBlock());
   body();
+}
+
+Value KernelBuilder::select(Value condition, Value whenTrue, Value whenFalse) {
+  return arith::SelectOp::create(*this, condition, whenTrue, whenFalse);
 }
 
 Value KernelBuilder::isBelow(Index a, Index b) {

@@ -14,6 +14,7 @@
 
 #include "../ExtentBuilder.h"
 #include "../PoolingReduction.h"
+#include "headopt/Codegen/Passes.h"
 #include "mlir/Dialect/GPU/IR/GPUDialect.h"
 #include <string>
 
@@ -22,17 +23,14 @@ namespace headopt {
 /// Whether kernels have buffers of numbers of this type.
 bool isKernelElement(mlir::Type type);
 
-/// Threads of a block that read neighbouring columns, at most.
-inline constexpr int64_t kMaxColumnThreads = 32;
-
 /// How kernels are cut.
 struct KernelShape {
   /// Lanes that exchange numbers without shared memory.
   int64_t subgroupSize;
-  /// Threads of a block that works on one thing: a multiple of the sub-group,
-  /// and of kMaxColumnThreads.
+  /// Threads of the largest block: a multiple of the sub-group, and of 32.
   int64_t blockThreads;
-  /// A block does several tasks when there are more than this.
+  /// A block does several tasks when there are more than this, unless it is
+  /// kAnyBlocks.
   int64_t maxBlocks;
 };
 
@@ -109,6 +107,16 @@ public:
 
   /// `count` numbers of a block's own.
   mlir::Value getShared(mlir::Type element, int64_t count);
+  /// Memory of a block's own for `count` accesses of `vectors`, to be read
+  /// element by element. It has words of 32 bits, two halves in each.
+  DeviceBuffer getSharedTile(const DeviceBuffer &vectors, int64_t count);
+  /// Access `index` of `vectors`, as it is in memory.
+  mlir::Value readWords(const DeviceBuffer &vectors, mlir::Value index);
+  /// Writes such an access into a tile.
+  void writeWords(const DeviceBuffer &tile, mlir::Value index,
+                  mlir::Value words);
+  /// Element `first` + `step` of a tile. `step` is even.
+  mlir::Value readFromTile(const DeviceBuffer &tile, Index first, Index step);
   void barrier();
   /// The elements from `index` * lanes on.
   Values read(const DeviceBuffer &buffer, mlir::Value index);
@@ -116,10 +124,17 @@ public:
   /// for i = from, from + step ... below to: `body` gives the next `carried`.
   Values loop(Index from, Index to, Index step, Values carried,
               llvm::function_ref<Values(mlir::Value i, Values carried)> body);
+  /// What one of both gives, of these types.
+  Values choose(mlir::TypeRange types, mlir::Value condition,
+                llvm::function_ref<Values()> whenTrue,
+                llvm::function_ref<Values()> whenFalse);
   /// `body` where `condition` holds, else `otherwise`.
   Values when(mlir::Value condition, Values otherwise,
               llvm::function_ref<Values()> body);
   void when(mlir::Value condition, llvm::function_ref<void()> body);
+  /// Both are computed.
+  mlir::Value select(mlir::Value condition, mlir::Value whenTrue,
+                     mlir::Value whenFalse);
   mlir::Value isBelow(Index a, Index b);
   mlir::Value isZero(Index a);
 

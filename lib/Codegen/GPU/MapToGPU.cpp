@@ -41,14 +41,15 @@ static LogicalResult checkShape(Operation *op, const KernelShape &shape) {
   if (!llvm::is_contained({4, 8, 16, 32, 64}, shape.subgroupSize))
     return op->emitError("subgroup-size is ")
            << shape.subgroupSize << "; give 4, 8, 16, 32 or 64";
-  int64_t unit = std::max(kMaxColumnThreads, shape.subgroupSize);
+  int64_t unit = std::max<int64_t>(32, shape.subgroupSize);
   if (shape.blockThreads == 0 || shape.blockThreads % unit != 0 ||
       shape.blockThreads > 1024)
     return op->emitError("block-threads is ")
            << shape.blockThreads << "; give a multiple of " << unit
            << ", up to 1024";
-  if (shape.maxBlocks == 0)
-    return op->emitError("max-blocks is 0; give 1 or more");
+  if (shape.maxBlocks == 0 || shape.maxBlocks > int64_t(kAnyBlocks))
+    return op->emitError("max-blocks is ")
+           << shape.maxBlocks << "; give 1 or more, up to " << kAnyBlocks;
   return success();
 }
 

@@ -39,6 +39,8 @@ static StringRef getInterface(DeviceKind kind) {
 
 /// Sub-groups of a block, at most: what Vulkan's devices take of small ones.
 static constexpr unsigned kMaxSubgroups = 32;
+/// Threads of a block, at most: what all chips of NVIDIA's and AMD's take.
+static constexpr unsigned kMaxThreads = 1024;
 
 /// Has the function's work done by kernels.
 static llvm::Error mapToKernels(ModuleOp module, const DeviceTarget &target) {
@@ -46,8 +48,13 @@ static llvm::Error mapToKernels(ModuleOp module, const DeviceTarget &target) {
     PassManager pm(module.getContext());
     KernelPipelineOptions options;
     options.subgroupSize = target.subgroupSize;
-    options.blockThreads = std::min<unsigned>(
-        options.blockThreads, kMaxSubgroups * target.subgroupSize);
+    if (target.kind == DeviceKind::Vulkan)
+      options.blockThreads = std::min<unsigned>(
+          options.blockThreads, kMaxSubgroups * target.subgroupSize);
+    else
+      options.blockThreads = kMaxThreads;
+    if (target.kind == DeviceKind::CUDA)
+      options.maxBlocks = kAnyBlocks;
     buildKernelPipeline(pm, options);
     return pm.run(module);
   });
