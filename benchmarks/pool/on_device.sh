@@ -8,7 +8,7 @@
 #
 # and there, with build/device-pool (1 MiB) taken along:
 #
-#     benchmarks/pool/on_device.sh build/device-pool RESULTS [SECONDS]
+#     benchmarks/pool/on_device.sh build/device-pool RESULTS [SECONDS] [OPTION...]
 #
 # RESULTS is a folder that gets pool.md, pool.json and the log. First comes a
 # quick run without peers, which ends it all if head-opt is wrong. No case is
@@ -17,9 +17,9 @@
 
 set -euo pipefail
 
-if [[ $# -lt 2 || $# -gt 3 ]]; then
+if [[ $# -lt 2 ]]; then
   echo "on_device.sh: error: give a prepared folder, a folder for results," \
-    "and maybe seconds" >&2
+    "and maybe seconds and options" >&2
   exit 1
 fi
 folder=$1 results=$2 limit=${3:-400}
@@ -31,5 +31,5 @@ nvidia-smi || true
 python3 "$device" --measure "$folder" --quick --no-peers --repeats 1 \
   --json "$results/quick.json" 2>&1 | tee "$results/quick.md"
 python3 "$device" --measure "$folder" --limit "$limit" \
-  --json "$results/pool.json" \
+  --json "$results/pool.json" "${@:4}" \
   2> >(tee "$results/pool.log" >&2) | tee "$results/pool.md"
