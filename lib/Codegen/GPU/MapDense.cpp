@@ -205,9 +205,14 @@ void DenseMapper::mapRows(const DeviceBuffer &x, const DeviceBuffer &w,
           Index i = at(b.getIndexAttr(main), u);
           if (main + (u + 1) * lanes <= inner)
             sums = foldOne(i, sums);
-          else
-            sums = b.when(b.isBelow(i, b.getIndexAttr(inner)), sums,
-                          [&] { return foldOne(i, sums); });
+          else {
+            // Who has nothing left reads the last access once more, and forgets
+            // it, so that no branch comes between the reads.
+            Value has = b.isBelow(i, b.getIndexAttr(inner));
+            Values after = foldOne(b.min(i, b.getIndexAttr(inner - 1)), sums);
+            for (auto [sum, next] : llvm::zip_equal(sums, after))
+              sum = b.select(has, next, sum);
+          }
         }
         for (Value &sum : sums)
           sum = b.joinLanes(Combiner::Sum, sum, lanes);
