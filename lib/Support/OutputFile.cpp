@@ -5,6 +5,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "headopt/Support/OutputFile.h"
+#include "llvm/ADT/StringSet.h"
 #include "llvm/Support/Errno.h"
 #include "llvm/Support/Path.h"
 #include <fcntl.h>
@@ -47,6 +48,14 @@ Expected<OutputFile> OutputFile::create(StringRef path) {
     SmallString<256> real;
     if (!sys::fs::real_path(path, real))
       target = real.str().str();
+  }
+
+  // The same for the folder, so that each file has one path.
+  StringRef folder = sys::path::parent_path(target);
+  SmallString<256> real;
+  if (!sys::fs::real_path(folder.empty() ? "." : folder, real)) {
+    sys::path::append(real, sys::path::filename(target));
+    target = real.str().str();
   }
 
   // A name of its own, since the target's may be as long as names can be.
@@ -186,6 +195,12 @@ Error OutputFile::publish() {
 }
 
 Error OutputFiles::commit() {
+  StringSet<> paths;
+  for (OutputFile &file : files)
+    if (file.temp && !paths.insert(file.path).second)
+      return createStringError("cannot write '" + file.name +
+                               "': another output has this name; give them "
+                               "different ones");
   for (OutputFile &file : files)
     if (Error err = file.finish())
       return err;

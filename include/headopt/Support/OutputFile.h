@@ -72,8 +72,9 @@ public:
   void add(OutputFile file) { files.push_back(std::move(file)); }
 
   /// Makes all files durable, and only then gives them their names, in the
-  /// order of add(). Should a name be refused after that, those given before go
-  /// again; a file that was replaced by then stays so.
+  /// order of add(). Two that are to have one name are an error. Should a name
+  /// be refused after that, those given before go again; a file that was
+  /// replaced by then stays so.
   llvm::Error commit();
 
   /// Size of the file that create() was called with `path` for; nullopt when

@@ -148,6 +148,19 @@ TEST_F(OutputFilesTest, LeaveNothingUncommitted) {
   EXPECT_EQ(countFiles(), 0u);
 }
 
+TEST_F(OutputFilesTest, HaveNamesOfTheirOwn) {
+  std::string a = add("a");
+  SmallString<128> same(folder);
+  sys::path::append(same, ".", "a");
+  Expected<OutputFile> file = OutputFile::create(same);
+  ASSERT_TRUE(static_cast<bool>(file));
+  files.add(std::move(*file));
+  EXPECT_NE(toString(files.commit()).find("another output has this name"),
+            std::string::npos);
+  files = OutputFiles();
+  EXPECT_EQ(countFiles(), 0u);
+}
+
 TEST_F(OutputFilesTest, GoAgainWhenANameIsRefused) {
   std::string a = add("a"), b = add("b");
   add("c");
