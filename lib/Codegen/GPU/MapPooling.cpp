@@ -275,8 +275,7 @@ std::optional<RowTile> PoolingMapper::getTile(const Stage &stage) {
   int64_t bytes = pooling.getInputType().getElementTypeBitWidth() / 8;
   // Rows follow each other in memory when there are but rows.
   if (!stage.isFirst || !length || stage.extents.size() > 2 ||
-      stage.from.lanes != 1 || (bytes != 2 && bytes != 4) ||
-      getRowLanes(stage) * bytes >= kLineBytes)
+      stage.from.lanes != 1 || getRowLanes(stage) * bytes >= kLineBytes)
     return std::nullopt;
   int64_t rowBytes = *length * bytes;
   // The power of 2 that is nearest, by ratio. Halves lie two in a word, and a
@@ -505,7 +504,8 @@ void PoolingMapper::mapColumns(Stage stage, Index pieces, int64_t rowsInOne) {
   Index numColumns = stage.extents.back();
   Index outer = count(stage, /*reduced=*/false, /*withLast=*/false);
   Index height = count(stage, /*reduced=*/true, /*withLast=*/true);
-  bool whole = getConstantIntValue(pieces) == 1;
+  // One piece of rows that were put together leaves several results, too.
+  bool whole = getConstantIntValue(pieces) == 1 && rowsInOne == 1;
   Index piece = whole ? height : Index(b.getIndexAttr(kColumnPiece));
   DeviceBuffer result = stage.to;
   int64_t lanes = stage.from.lanes;
