@@ -23,6 +23,40 @@ func.func @widen_bf16(%x: vector<4xbf16>) -> vector<4xf32> {
 
 // -----
 
+// A number that was cut out of a word of 32 bits stays in it: what is above the number is
+// shifted out, whatever it is.
+// CHECK-LABEL: func.func @widen_bf16_of_word(
+// CHECK-SAME:    %[[X:.*]]: vector<4xi32>
+// CHECK-NEXT:    %[[N:.*]] = arith.constant dense<16> : vector<4xi32>
+// CHECK-NEXT:    %[[S:.*]] = arith.shli %[[X]], %[[N]] : vector<4xi32>
+// CHECK-NEXT:    %[[Y:.*]] = arith.bitcast %[[S]] : vector<4xi32> to vector<4xf32>
+// CHECK-NEXT:    return %[[Y]]
+func.func @widen_bf16_of_word(%x: vector<4xi32>) -> vector<4xf32> {
+  %i = arith.trunci %x : vector<4xi32> to vector<4xi16>
+  %h = arith.bitcast %i : vector<4xi16> to vector<4xbf16>
+  %y = arith.extf %h : vector<4xbf16> to vector<4xf32>
+  return %y : vector<4xf32>
+}
+
+// -----
+
+// Of other words it is cut out.
+// CHECK-LABEL: func.func @widen_bf16_of_long_word(
+// CHECK-SAME:    %[[X:.*]]: i64
+// CHECK:         %[[I:.*]] = arith.trunci %[[X]] : i64 to i16
+// CHECK:         %[[W:.*]] = arith.extui %{{.*}} : i16 to i32
+// CHECK:         %[[S:.*]] = arith.shli %[[W]], %{{.*}} : i32
+// CHECK:         %[[Y:.*]] = arith.bitcast %[[S]] : i32 to f32
+// CHECK:         return %[[Y]]
+func.func @widen_bf16_of_long_word(%x: i64) -> f32 {
+  %i = arith.trunci %x : i64 to i16
+  %h = arith.bitcast %i : i16 to bf16
+  %y = arith.extf %h : bf16 to f32
+  return %y : f32
+}
+
+// -----
+
 // CHECK-LABEL: func.func @narrow_bf16(
 // CHECK-NOT:     arith.truncf
 // CHECK:         arith.cmpf uno

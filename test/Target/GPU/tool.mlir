@@ -23,11 +23,16 @@
 // NOTHING:     {{^}}head-opt: error: {{.*}}nothing.mlir: an extent of 'tensor<0x5xf32>' is 0, so there is nothing to compute; give the head 1 or more there{{$}}
 // NOTHING-NOT: {{.}}
 
-// A block of small sub-groups has as few threads as all devices take.
+// A block of small sub-groups has as few threads as all devices take; those of NVIDIA's
+// and AMD's take 1024.
 // RUN: head-opt %t/long.mlir --target=vulkan:4 --emit=asm -o - | FileCheck %s --check-prefix=SMALL
 // RUN: head-opt %t/long.mlir --target=vulkan:8 --emit=asm -o - | FileCheck %s --check-prefix=LARGE
+// RUN: head-opt %t/long.mlir --target=cuda --emit=ptx -o - | FileCheck %s --check-prefix=NVIDIA
+// RUN: head-opt %t/long.mlir --target=rocm:gfx90a --emit=llvm -o - | FileCheck %s --check-prefix=AMD
 // SMALL: spirv.ExecutionMode @head_pool_blocks_0 "LocalSize", 128, 1, 1
 // LARGE: spirv.ExecutionMode @head_pool_blocks_0 "LocalSize", 256, 1, 1
+// NVIDIA: .maxntid 1024, 1, 1
+// AMD: "amdgpu-flat-work-group-size"="1024,1024"
 
 //--- head.mlir
 // HEADER:     a GPU of NVIDIA's
@@ -59,11 +64,11 @@ func.func @head(%x: tensor<0x5xf32>) -> tensor<0x5xf32> {
 }
 
 //--- long.mlir
-func.func @head(%x: tensor<3x1101xf32>) -> tensor<3xf32> {
+func.func @head(%x: tensor<3x8193xf32>) -> tensor<3xf32> {
   %z = arith.constant 0.0 : f32
   %e = tensor.empty() : tensor<3xf32>
   %i = linalg.fill ins(%z : f32) outs(%e : tensor<3xf32>) -> tensor<3xf32>
-  %y = linalg.generic {indexing_maps = [affine_map<(d0, d1) -> (d0, d1)>, affine_map<(d0, d1) -> (d0)>], iterator_types = ["parallel", "reduction"]} ins(%x : tensor<3x1101xf32>) outs(%i : tensor<3xf32>) {
+  %y = linalg.generic {indexing_maps = [affine_map<(d0, d1) -> (d0, d1)>, affine_map<(d0, d1) -> (d0)>], iterator_types = ["parallel", "reduction"]} ins(%x : tensor<3x8193xf32>) outs(%i : tensor<3xf32>) {
   ^bb0(%a: f32, %s: f32):
     %r = arith.addf %s, %a : f32
     linalg.yield %r : f32
