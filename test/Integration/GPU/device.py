@@ -4,6 +4,7 @@ their C interface and the drivers that stand in for real ones.
 """
 
 import itertools
+import math
 import os
 import subprocess
 import sys
@@ -174,6 +175,54 @@ class DeviceHead:
                 )
                 outputs.append(found[f"output{i}"].view(self.head.type.numpy))
         return outputs
+
+
+    def run_on_device(self, features, shift=0, alone=False, **options):
+        """The output for features in the device's memory, `shift` bytes behind where
+        it was allocated; `alone`: from a call for each sample, where it lies.
+        """
+        given, found = self.folder / "features.npy", self.folder / "output.npy"
+        # The bits alone, as in call_library.
+        bits = np.dtype(f"u{features.itemsize}")
+        np.save(given, features.view(bits))
+        # Of which no result has all bits set.
+        np.save(found, ~np.zeros((len(features), self.head.outputs), bits))
+        done = subprocess.run(
+            [
+                sys.executable,
+                HERE / "call_on_device.py",
+                self.interface,
+                self.library,
+                f"head_{self.interface}",
+                str(shift),
+                "alone" if alone else "batch",
+                given,
+                found,
+            ],
+            env=self.environment(**options),
+            capture_output=True,
+            text=True,
+            timeout=TIME_LIMIT,
+            check=False,
+        )
+        assert done.returncode == 0, f"{self}: {done.stderr.strip()[-2000:]}"
+        return np.load(found).view(self.head.type.numpy)
+
+
+def staged(length, element, subgroup):
+    """Lanes for each row of so many elements (of 2 or 4 bytes) that goes through
+    shared memory, and how many rows do at a time.
+    """
+    row = length * element
+    # 48 bytes for each lane, to the nearest power of two; a word is one lane's.
+    lanes = 2 ** max(round(math.log2(row / 48)), 0)
+    lanes = min(max(lanes, 4 // element), subgroup)
+    # As many as start at a multiple of 16 bytes, and give all lanes work.
+    least = max(16 // math.gcd(row, 16), subgroup // lanes)
+    rows = max(128 // lanes, least)
+    while rows > least and rows * row > 16384:
+        rows //= 2
+    return lanes, rows
 
 
 def check(function, batches=(0, 1, 3, 9), chosen=(), **options):

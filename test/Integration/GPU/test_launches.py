@@ -5,20 +5,16 @@ emulator; the geometry that is expected is worked out here, apart from the compi
 """
 
 import re
-import subprocess
-import sys
 from dataclasses import dataclass, field
-from pathlib import Path
 
-import numpy as np
 import pytest
 
 import device
 import lowering
 from device import CUDA, GFX9, Case
+from headopt import BF16, F16
 from lowering import Head, nhwc
 
-HERE = Path(__file__).resolve().parent
 TARGETS = {CUDA: 32, GFX9: 64}  # and lanes of a sub-group
 # The driver's functions, by what they do.
 NAMES = {
@@ -154,85 +150,154 @@ def dense(first, n, columns, lanes):
     return first + 2, ceil(n, 8) * ceil(columns, 4 * of_block)
 
 
+def launch(kernel, tasks, threads, arguments, lanes):
+    """Each block of CUDA's has one task; others' are told how many tasks and blocks
+    there are, and could do several.
+    """
+    if lanes == TARGETS[CUDA]:
+        return kernel, tasks, threads, arguments
+    return kernel, tasks, threads, f"{arguments} {tasks} {tasks}"
+
+
 def short_rows_and_layer(n, lanes):
-    """Rows of 49, eight lanes each; 17 is no multiple of four."""
-    t = ceil(17 * n, 128 // 8)
-    kernel, d = dense(1, n, 9, lanes)
+    """Rows of 196 bytes by way of shared memory, where the kernel that reads them 16
+    bytes at a time has the last ones to read one by one, too; 17 is no multiple of 4.
+    """
+    of_row, rows = device.staged(49, 4, lanes)
+    t = ceil(17 * n, rows)
+    kernel, d = dense(2, n, 9, lanes)
     bias = up(9 * 17)
     return [
-        ("head_pool_rows_0", t, 128, f"{17 * n} features scratch {t} {t}"),
-        (
+        launch(
+            "head_pool_rows_0",
+            t,
+            rows * of_row,
+            f"{17 * n} features features scratch",
+            lanes,
+        ),
+        launch(
             f"head_dense_dense_{kernel}",
             d,
             128,
-            f"{n} constants scratch constants+{bias} output {d} {d}",
+            f"{n} constants scratch constants+{bias} output",
+            lanes,
         ),
     ]
 
 
 def block_rows_and_softmax(n, lanes):
-    """A block for each row of 1200; then a maximum, and a sum, for each sample."""
+    """A block for each row of 1200, of 64 threads, which are more than eight accesses
+    of 16 bytes for each; then a maximum, and a sum, for each sample's row of nine, by
+    way of shared memory: what is the head's own is always aligned.
+    """
     kernel, d = dense(4, n, 9, lanes)
     bias = up(9 * 6)
     layer = up(6 * n)
     maxima = layer + up(9 * n)
     powers = maxima + up(n)
     sums = powers + up(9 * n)
-    # Two lanes for each row of nine.
-    t, p = ceil(n, 128 // 2), ceil(9 * n, 128)
+    of_row, rows = device.staged(9, 4, lanes)
+    t, p = ceil(n, rows), ceil(9 * n, 128)
     return [
-        ("head_pool_blocks_0", 6 * n, 256, f"features scratch {6 * n} {6 * n}"),
-        (
+        launch("head_pool_blocks_0", 6 * n, 64, "features scratch", lanes),
+        launch(
             f"head_dense_dense_{kernel}",
             d,
             128,
-            f"{n} constants scratch constants+{bias} scratch+{layer} {d} {d}",
+            f"{n} constants scratch constants+{bias} scratch+{layer}",
+            lanes,
         ),
-        (
+        launch(
             "head_pool_rows_2",
             t,
-            128,
-            f"{n} scratch+{layer} scratch+{maxima} {t} {t}",
+            rows * of_row,
+            f"{n} scratch+{layer} scratch+{layer} scratch+{maxima}",
+            lanes,
         ),
-        (
+        launch(
             "head_loops_loops_7",
             p,
             128,
-            f"{9 * n} scratch+{layer} scratch+{maxima} scratch+{powers} {p} {p}",
+            f"{9 * n} scratch+{layer} scratch+{maxima} scratch+{powers}",
+            lanes,
         ),
-        (
+        launch(
             "head_pool_rows_3",
             t,
-            128,
-            f"{n} scratch+{powers} scratch+{sums} {t} {t}",
+            rows * of_row,
+            f"{n} scratch+{powers} scratch+{powers} scratch+{sums}",
+            lanes,
         ),
-        (
+        launch(
             "head_loops_loops_8",
             p,
             128,
-            f"{9 * n} scratch+{powers} scratch+{sums} output {p} {p}",
+            f"{9 * n} scratch+{powers} scratch+{sums} output",
+            lanes,
         ),
     ]
 
 
+def long_rows(n, lanes):
+    """17000 are 4250 accesses, for which 1024 threads are the most there are."""
+    return [launch("head_pool_blocks_0", 2 * n, 1024, "features output", lanes)]
+
+
 def rows_in_pieces(n, lanes):
-    """Three pieces, up to 8192 long, of each row of 17000; a lane for each row."""
-    t, r = 2 * 3 * n, ceil(2 * n, 128)
+    """Five pieces, up to 16384 long, of each row of 66000: eight accesses for each of
+    512 threads. Then a lane for each row.
+    """
+    t, r = 2 * 5 * n, ceil(2 * n, 128)
     return [
-        ("head_pool_blocks_0", t, 256, f"features scratch {t} {t}"),
-        ("head_pool_rows_1", r, 128, f"{2 * n} scratch output {r} {r}"),
+        launch("head_pool_blocks_0", t, 512, "features scratch", lanes),
+        launch("head_pool_rows_1", r, 128, f"{2 * n} scratch output", lanes),
     ]
 
 
 def columns(n, lanes):
-    return [("head_pool_columns_0", n, 256, f"features output {n} {n}")]
+    """16 of 30 columns for each block; 16 threads share 49 rows, up to four each."""
+    t = 2 * n
+    return [launch("head_pool_columns_0", t, 16 * 16, "features output", lanes)]
+
+
+def join_rest(kernel, tasks, lanes, width, rows):
+    """What pieces of columns left: up to four rows for each thread, or fewer where
+    there were less threads than a sub-group.
+    """
+    depth = 1 << (ceil(rows, 4) - 1).bit_length()
+    threads = width * max(lanes // width, depth)
+    return launch(kernel, tasks, threads, "scratch output", lanes)
 
 
 def columns_in_pieces(n, lanes):
-    """Five pieces, up to 1024 high, of 5000."""
+    """20 pieces, up to 256 high, of 5000: 64 threads for the one access that a row
+    is. Then eight threads, or a sub-group's, for each of four columns.
+    """
+    t = 20 * n
     return [
-        ("head_pool_columns_0", 5 * n, 256, f"features scratch {5 * n} {5 * n}"),
-        ("head_pool_columns_1", n, 256, f"scratch output {n} {n}"),
+        launch("head_pool_columns_0", t, 64, "features scratch", lanes),
+        join_rest("head_pool_columns_1", n, lanes, 4, 20),
+    ]
+
+
+def columns_in_pieces_of_pairs(n, lanes):
+    """Two rows of 30 are 15 accesses: four pieces, up to 256 high, of 800 pairs. Each
+    leaves two numbers for each column.
+    """
+    t = 4 * n
+    return [
+        launch("head_pool_columns_0", t, 16 * 64, "features scratch", lanes),
+        join_rest("head_pool_columns_1", 2 * n, lanes, 16, 4 * 2),
+    ]
+
+
+def columns_in_one_piece(n, lanes):
+    """Eight rows of three halves are three accesses, and 1600 rows are 200 times
+    that: one piece, and yet eight numbers for each column are left.
+    """
+    return [
+        launch("head_pool_columns_0", n, 4 * 64, "features scratch", lanes),
+        join_rest("head_pool_columns_1", n, lanes, 4, 8),
     ]
 
 
@@ -250,10 +315,23 @@ HEADS = [
         lambda n: up(6 * n) + 2 * up(9 * n) + 2 * up(n),
         up(9 * 6) + up(9),
     ),
-    # For both ways to read rows, though one is taken.
-    (Head((2, 17000)), rows_in_pieces, lambda n: 2 * up(6 * n), 0),
+    (Head((2, 17000)), long_rows, lambda n: 0, 0),
+    # For both ways to read what is aligned or not, though one is taken.
+    (Head((2, 66000)), rows_in_pieces, lambda n: 2 * up(10 * n), 0),
     (nhwc(30, 7, 7), columns, lambda n: 0, 0),
-    (nhwc(4, 5000, 1), columns_in_pieces, lambda n: 2 * up(20 * n), 0),
+    (nhwc(4, 5000, 1), columns_in_pieces, lambda n: 2 * up(80 * n), 0),
+    (
+        nhwc(30, 40, 40),
+        columns_in_pieces_of_pairs,
+        lambda n: 2 * up(4 * 2 * 30 * n),
+        0,
+    ),
+    (
+        nhwc(3, 40, 40, type=F16),
+        columns_in_one_piece,
+        lambda n: 2 * up(8 * 3 * n),
+        0,
+    ),
 ]
 
 
@@ -269,7 +347,8 @@ def test_launches(compiled, target, head, expected, scratch, constants, batch):
     for run in runs:
         assert run.launches() == expected(batch, TARGETS[target])
         assert run.sizes["features"] == case.features.nbytes
-        assert run.sizes["output"] == batch * head.outputs * 4
+        element = case.features.itemsize
+        assert run.sizes["output"] == batch * head.outputs * element
         assert run.sizes.get("scratch", 0) == scratch(batch)
     assert runs[0].sizes.get("constants", 0) == constants
     # What is left at the end is what the runtime keeps, and nothing else is said.
@@ -324,51 +403,31 @@ def test_nothing_is_launched_for_no_samples(compiled, target):
 @pytest.mark.parametrize("target", TARGETS)
 def test_maps_of_any_size(compiled, target, batch):
     """One library: the map's extents choose the kernels and are their arguments."""
-    function = compiled(Head((5, None, None)), target)
+    function, lanes = compiled(Head((5, None, None)), target), TARGETS[target]
     rows = 5 * batch
-    t = ceil(rows, 128 // TARGETS[target])
+    t = ceil(rows, 128 // lanes)
     for extents, launches in (
         # No multiple of four; then 16 accesses of 16 bytes.
+        ((7, 7), [("head_pool_rows_8", t, 128, f"{rows} 49 features 49 output")]),
+        ((8, 8), [("head_pool_rows_0", t, 128, f"{rows} 16 features 64 output")]),
+        # The most that one block has.
         (
-            (7, 7),
-            [("head_pool_rows_8", t, 128, f"{rows} 49 features 49 output {t} {t}")],
+            (256, 256),
+            [("head_pool_blocks_1", rows, 256, "16384 features 65536 output")],
         ),
+        # Pieces of 4096 accesses, so that their threads are known.
         (
-            (8, 8),
-            [("head_pool_rows_0", t, 128, f"{rows} 16 features 64 output {t} {t}")],
-        ),
-        (
-            (33, 32),
+            (260, 256),
             [
-                (
-                    "head_pool_blocks_1",
-                    rows,
-                    256,
-                    f"264 features 1056 output {rows} {rows}",
-                )
-            ],
-        ),
-        (
-            (140, 120),
-            [
-                (
-                    "head_pool_blocks_2",
-                    3 * rows,
-                    256,
-                    f"3 4200 features scratch {3 * rows} {3 * rows}",
-                ),
-                (
-                    "head_pool_rows_3",
-                    t,
-                    128,
-                    f"{rows} 3 scratch 16800 output {t} {t}",
-                ),
+                ("head_pool_blocks_2", 5 * rows, 512, "5 16640 features scratch"),
+                ("head_pool_rows_3", t, 128, f"{rows} 5 scratch 66560 output"),
             ],
         ),
     ):
         features = lowering.random_features(function.head, batch, extents)
         (run,), remarks = follow(function, Case(features), calls=1)
-        assert run.launches() == launches, extents
+        wanted = [launch(*fields, lanes) for fields in launches]
+        assert run.launches() == wanted, extents
         assert not remarks
 
 
@@ -377,44 +436,77 @@ def test_maps_of_any_size(compiled, target, batch):
 
 @pytest.mark.parametrize("shift", (0, 4, 16))
 @pytest.mark.parametrize("target", TARGETS)
-def test_device_memory(compiled, tmp_path, target, shift):
+def test_device_memory(compiled, target, shift):
     """Nothing is copied or waited for; whether 16 bytes can be read at once depends
     on where the features are.
     """
-    head = Head((3, 8, 8))
+    lanes, before = TARGETS[target], f"+{shift}" if shift else ""
+    aligned = shift % 16 == 0
+    from_here = f"features{before}"
+    of_row, rows = device.staged(49, 4, lanes)
+    for head, threads, arguments in (
+        (Head((3, 8, 8)), 128, f"6 {from_here} output"),
+        (
+            Head((3, 7, 7)),
+            of_row * rows,
+            f"6 {from_here} {from_here} output"
+            if aligned
+            else f"6 {from_here} output",
+        ),
+    ):
+        function = compiled(head, target)
+        features = lowering.random_features(head, 2)
+        log = function.folder / "log"
+        log.unlink(missing_ok=True)
+        output = function.run_on_device(features, shift, log=log)
+        value, error = lowering.reference(head, features)
+        lowering.assert_close(output, value, error)
+        calls, remarks = read_log(log)
+        # The program's own buffers are the first two.
+        run = Run(calls, {"buffer1": "features", "buffer2": "output"})
+        kernel = f"head_pool_rows_{int(not aligned)}"
+        assert run.launches() == [launch(kernel, 1, threads, arguments, lanes)]
+        assert not {"copy to", "copy from", "wait", "create stream"} & {
+            call.what for call in calls
+        }
+        assert not remarks
+
+
+# Samples of an odd number of elements, so that hardly one of a batch starts at a
+# multiple of 16 bytes; 17 rows for each are whole tiles and parts of one.
+ANYWHERE = [
+    Head((17, 7, 7)),
+    Head((17, 7, 7), type=F16),
+    Head((17, 7, 7), type=BF16),
+    # One lane for each row, and as many as there are.
+    Head((129, 3, 3), type=F16),
+    Head((9, 31, 33), type=F16),
+    # Rows that are read where they are.
+    Head((3, 19, 19)),
+    Head((3, 35, 31), type=F16),
+    nhwc(33, 7, 7),
+    nhwc(33, 7, 7, type=F16),
+    # Put together: two pieces of 257 times four rows, one of 129 times eight, two of
+    # 257 times eight. And what cannot be.
+    nhwc(3, 1028),
+    nhwc(3, 1032, type=F16),
+    nhwc(5, 2056, type=BF16),
+    nhwc(3, 1031, type=F16),
+]
+
+
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("head", ANYWHERE, ids=Head.label)
+def test_place_does_not_change_bits(compiled, target, head):
+    """A sample's bits are the same in a batch and alone, there where it is in the
+    batch, and wherever that begins.
+    """
     function = compiled(head, target)
-    features = lowering.random_features(head, 2)
-    given, found = tmp_path / "features.npy", tmp_path / "output.npy"
-    np.save(given, features)
-    np.save(found, np.full((2, 3), np.nan, np.float32))
-    log = tmp_path / "log"
-    done = subprocess.run(
-        [
-            sys.executable,
-            HERE / "call_on_device.py",
-            function.interface,
-            function.library,
-            f"head_{function.interface}",
-            str(shift),
-            given,
-            found,
-        ],
-        env=function.environment(log=log),
-        capture_output=True,
-        text=True,
-        timeout=device.TIME_LIMIT,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
+    features = lowering.random_features(head, 9)
+    whole = function.run_on_device(features)
     value, error = lowering.reference(head, features)
-    lowering.assert_close(np.load(found), value, error)
-    calls, remarks = read_log(log)
-    before = f"+{shift}" if shift else ""
-    kernel = f"head_pool_rows_{int(shift % 16 != 0)}"
-    # The program's own buffers are the first two.
-    run = Run(calls, {"buffer1": "features", "buffer2": "output"})
-    assert run.launches() == [(kernel, 1, 128, f"6 features{before} output 1 1")]
-    assert not {"copy to", "copy from", "wait", "create stream"} & {
-        call.what for call in calls
-    }
-    assert not remarks
+    lowering.assert_close(whole, value, error)
+    size = features.itemsize
+    for shift, alone in ((0, True), (size, False), (16 - size, True)):
+        output = function.run_on_device(features, shift, alone)
+        assert output.tobytes() == whole.tobytes(), (shift, alone)
