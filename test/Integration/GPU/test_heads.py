@@ -20,11 +20,26 @@ from lowering import Head, nhwc
 
 TARGETS = (*EMULATED, *VULKAN)
 
-# Rows on both sides of what lanes, accesses of 16 bytes and passes of a loop take,
-# and of where a block takes over from a sub-group (1024), and pieces of rows from
-# whole ones (16384).
-ROWS = (1, 3, 4, 25, 31, 32, 33, 49, 64, 127, 128, 361, 1023, 1024, 1025, 1028)
-LONG_ROWS = (16383, 16384, 16385, 16392, 48400)
+# Rows on both sides of what lanes, accesses of 16 bytes and passes of a loop take, of
+# where rows stop going through shared memory (128 numbers, or 256 halves, of which a
+# sub-group of 64 reads a line), of where a block takes over from a sub-group (1024),
+# and pieces of rows from whole ones (65536). The remainder by three decides the type.
+ROWS = (1, 2, 3, 4, 25, 31, 32, 33, 49, 64, 126, 127, 128, 129, 255, 256, 257)
+ROWS += (361, 363, 1022, 1023, 1024, 1025, 1028)
+LONG_ROWS = (4097, 8192, 16385, 65535, 65536, 65537, 65540)
+# On both sides of where columns are in pieces (1024), of one piece and two (256 rows),
+# and of rows that are put together: four of three numbers, eight of three halves, two
+# of six numbers, four of six halves; all that fit, one more, and such that do not.
+HIGH_COLUMNS = [
+    *(nhwc(3, height) for height in (1023, 1024, 1025, 1028, 2044, 2048, 2052)),
+    *(nhwc(4, height) for height in (1024, 1025, 1281, 5121)),
+    *(nhwc(6, height) for height in (1025, 1026)),
+    *(nhwc(3, height, type=F16) for height in (1024, 1025, 1032, 2048, 2056)),
+    *(nhwc(6, height, type=F16) for height in (1026, 1028)),
+    *(nhwc(5, height, type=BF16) for height in (1031, 1032, 2056)),
+    nhwc(8, 1025, type=BF16),
+    nhwc(67, 1028),
+]
 HEADS = [
     Head((17, 7, 7)),
     Head((5, 1, 1)),
@@ -79,8 +94,9 @@ def test_grid(compiled, head, target):
 @pytest.mark.parametrize("target", (CUDA, GFX9, "vulkan:8"))
 @pytest.mark.parametrize("pixels", ROWS)
 def test_rows(compiled, pixels, target):
+    """With so many rows that every tile of them is full once, and one that is not."""
     type_ = (F32, F16, BF16)[pixels % 3]
-    device.check(compiled(Head((3, pixels), type=type_), target), (1, 2))
+    device.check(compiled(Head((3, pixels), type=type_), target), (1, 47))
 
 
 @pytest.mark.parametrize("target", (CUDA, GFX9, "vulkan:8"))
@@ -90,10 +106,9 @@ def test_long_rows(compiled, pixels, target):
 
 
 @pytest.mark.parametrize("target", (CUDA, GFX9, "vulkan:8"))
-@pytest.mark.parametrize("pixels", (4096, 4097, 5121))
-def test_long_columns(compiled, pixels, target):
-    for channels in (3, 4):
-        device.check(compiled(nhwc(channels, pixels), target), (1, 2))
+@ids(HIGH_COLUMNS)
+def test_high_columns(compiled, head, target):
+    device.check(compiled(head, target), (1, 2))
 
 
 @pytest.mark.parametrize("target", (CUDA, GFX9, "vulkan:8"))
@@ -103,7 +118,7 @@ def test_dynamic_maps(compiled, head, target):
     function = compiled(head, target)
     maps = [(1, 1), (1, 3), (5, 5), (7, 7), (4, 4), (16, 8), (33, 32)]
     if not head.layers and head.axes is None and head.type is F32:
-        maps += [(128, 129), (140, 120)]
+        maps += [(140, 120), (257, 256), (260, 256)]
     cases = []
     for spatial in maps:
         features = lowering.whole_features(head, 2, spatial)
@@ -145,11 +160,12 @@ def test_numbers_that_are_none(compiled, target):
 
 
 @pytest.mark.parametrize("target", EMULATED)
-def test_schedules_do_not_matter(compiled, target):
+@ids([Head((6, 2000), layers=(9,)), Head((17, 7, 7)), Head((6, 255), type=F16),
+      nhwc(3, 1028), nhwc(5, 1032, type=F16)])  # fmt: skip
+def test_schedules_do_not_matter(compiled, head, target):
     """D18: whatever runs first, the bits are the same, and memory is only touched
     where it is the head's.
     """
-    head = Head((6, 2000), layers=(9,))
     function = compiled(head, target)
     case = Case(lowering.random_features(head, 3))
     wanted = None

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """The PTX and SPIR-V that are written: what no result shows.
 
-Kernels read 16 bytes at once exactly where rows, or columns, all begin at multiples
-of 16 bytes. A read that is too wide fails on a device only when the address is no
+Kernels read 16 bytes at once where rows, or columns, all begin at multiples of 16
+bytes, and where some that follow each other do together. A read that is too wide fails on a device only when the address is no
 multiple, and one that is too narrow is merely slow. So is what has more values at
 once than there are registers for. And others' tools have to take what is written.
 """
@@ -26,20 +26,28 @@ WIDE, NARROW = 16, 0
 # gave may lie anywhere, so that a kernel for aligned memory has a narrow twin; what
 # the head allocated, and constants, do not need one.
 KERNELS = [
-    # 49 is no multiple of 4.
-    (Head((17, 7, 7)), {"pool_rows_0": NARROW}),
+    # 49 is no multiple of 4, but a block has rows that begin and end at multiples.
+    (Head((17, 7, 7)), {"pool_rows_0": WIDE, "pool_rows_1": NARROW}),
     (Head((5, 8, 8)), {"pool_rows_0": WIDE, "pool_rows_1": NARROW}),
     (Head((5, 2, 2)), {"pool_rows_0": WIDE, "pool_rows_1": NARROW}),
-    # Eight halves are 16 bytes, four or twelve are not.
+    # Eight halves are 16 bytes, four or twelve are some with others' rows.
     (Head((6, 4, 4), type=F16), {"pool_rows_0": WIDE, "pool_rows_1": NARROW}),
     (Head((6, 2, 4), type=BF16), {"pool_rows_0": WIDE, "pool_rows_1": NARROW}),
-    (Head((6, 2, 2), type=F16), {"pool_rows_0": NARROW}),
-    (Head((6, 2, 6), type=BF16), {"pool_rows_0": NARROW}),
+    (Head((6, 2, 2), type=F16), {"pool_rows_0": WIDE, "pool_rows_1": NARROW}),
+    (Head((6, 2, 6), type=BF16), {"pool_rows_0": WIDE, "pool_rows_1": NARROW}),
+    # From 129 numbers on, 32 lanes read a line of 128 bytes of a row; of halves, they
+    # read half of one.
+    (Head((2, 127)), {"pool_rows_0": WIDE, "pool_rows_1": NARROW}),
+    (Head((2, 129)), {"pool_rows_0": NARROW}),
+    (Head((2, 1023), type=F16), {"pool_rows_0": WIDE, "pool_rows_1": NARROW}),
+    # The rows are further apart than they are long.
+    (Head((5, 6, 7), (1, 3)), {"pool_rows_0": NARROW}),
     (Head((2, 1100)), {"pool_blocks_0": WIDE, "pool_blocks_1": NARROW}),
     (Head((2, 1101)), {"pool_blocks_0": NARROW}),
-    # What three pieces left of each row is not read four at a time.
+    (Head((2, 65536)), {"pool_blocks_0": WIDE, "pool_blocks_1": NARROW}),
+    # What five pieces left of each row is not read four at a time.
     (
-        Head((2, 17000)),
+        Head((2, 65540)),
         {
             "pool_blocks_0": WIDE,
             "pool_rows_1": NARROW,
@@ -55,27 +63,48 @@ KERNELS = [
         {"pool_columns_0": WIDE, "pool_columns_1": NARROW},
     ),
     (nhwc(12, 4, 4, type=F16), {"pool_columns_0": NARROW}),
+    # When much is reduced, two rows of 30 are 15 times 16 bytes, and eight rows of 33
+    # halves are 33 times that; what the pieces leave is read one by one.
+    *(
+        (
+            head,
+            {
+                "pool_columns_0": WIDE,
+                "pool_columns_1": NARROW,
+                "pool_columns_2": NARROW,
+                "pool_columns_3": NARROW,
+            },
+        )
+        for head in (nhwc(30, 40, 40), nhwc(33, 40, 40, type=F16))
+    ),
+    # An odd number of rows, and one that is no multiple of eight.
+    *(
+        (head, {"pool_columns_0": NARROW, "pool_columns_1": NARROW})
+        for head in (nhwc(30, 41, 41), nhwc(33, 42, 42, type=F16))
+    ),
     # Layers: of 20 inputs, and of 17.
     (
         Head((20, 7, 7), layers=(9,)),
         {
-            "pool_rows_0": NARROW,
-            "dense_dense_1": WIDE,
+            "pool_rows_0": WIDE,
+            "pool_rows_1": NARROW,
             "dense_dense_2": WIDE,
             "dense_dense_3": WIDE,
+            "dense_dense_4": WIDE,
         },
     ),
     (
         Head((17, 7, 7), layers=(9,)),
         {
-            "pool_rows_0": NARROW,
-            "dense_dense_1": NARROW,
+            "pool_rows_0": WIDE,
+            "pool_rows_1": NARROW,
             "dense_dense_2": NARROW,
             "dense_dense_3": NARROW,
+            "dense_dense_4": NARROW,
         },
     ),
     # Extents that are not known: for rows of all lengths, of multiples of 4 first,
-    # wherever they start.
+    # wherever they start. None go through shared memory.
     (
         Head((5, None, None)),
         {
@@ -118,11 +147,14 @@ def test_width_of_reads(compiled, tmp_path, head, expected):
 
 CHIPS = ("sm_80", "sm_90", "sm_100")
 # As large as heads are: loops of several passes, of which the small heads of
-# test_heads.py have none.
+# test_heads.py have none, and blocks of 1024 threads.
 LARGE = [
     *(Head((256, 56, 56), type=t) for t in (F32, F16, BF16)),
     *(Head((64, 112, 112), type=t) for t in (F32, F16, BF16)),
+    Head((3, 300, 300)),
+    *(Head((64, 25, 25), type=t) for t in (F32, F16, BF16)),
     *(nhwc(1280, 7, 7, type=t) for t in (F32, F16, BF16)),
+    *(nhwc(30, 56, 56, type=t) for t in (F32, F16, BF16)),
     Head((512, 7, 7), layers=(1000,)),
     Head((2048, 7, 7), layers=(512, 1000), softmax=True),
 ]
