@@ -2,9 +2,10 @@
 """The PTX and SPIR-V that are written: what no result shows.
 
 Kernels read 16 bytes at once where rows, or columns, all begin at multiples of 16
-bytes, and where some that follow each other do together. A read that is too wide fails on a device only when the address is no
-multiple, and one that is too narrow is merely slow. So is what has more values at
-once than there are registers for. And others' tools have to take what is written.
+bytes, and where some that follow each other do together. A read that is too wide
+fails on a device only when the address is no multiple, and one that is too narrow is
+merely slow. So is what has more values at once than there are registers for. And
+others' tools have to take what is written.
 """
 
 import os
