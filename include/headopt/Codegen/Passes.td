@@ -407,11 +407,12 @@ class MapToGPU<string name> : Pass<name, "::mlir::ModuleOp"> {
            "Threads that exchange numbers without shared memory: 4, 8, 16, 32 "
            "or 64">,
     Option<"blockThreads", "block-threads", "unsigned", /*default=*/"256",
-           "Threads of a block that has a long row or columns: a multiple of 32 "
-           "and of the sub-group">,
+           "Threads of the largest block, for a long row or columns: a multiple "
+           "of 32 and of the sub-group, up to 1024">,
     Option<"maxBlocks", "max-blocks", "unsigned", /*default=*/"65535",
            "Blocks of a launch; each does several tasks when there are more. "
-           "Not every Vulkan device has larger grids">,
+           "Not every Vulkan device has larger grids. With 2147483647, what CUDA "
+           "has, no block does more than one">,
   ];
 }
 
@@ -436,11 +437,12 @@ def MapPoolingToGPU : MapToGPU<"map-pooling-to-gpu"> {
     a sub-group read a short row each, a block a longer one, and several blocks
     the longest, whose sums a second kernel joins. When the last axes stay
     (NHWC), threads have columns of their own. Memory is read 16 bytes at a time
-    where every row starts at a multiple of them, which is checked when the
-    code runs where it is not known. What is added first is the same either way.
+    where every row starts at a multiple of them, or several together do: short
+    rows go through shared memory then. Whether the memory itself starts at one
+    is checked when the code runs. What is added first is the same either way.
 
     f16, bf16 and f32 are summed in f32. The order of the additions depends on
-    the reduced extents alone.
+    the reduced extents, the type and the options alone.
 
     Reductions that are left alone get a remark (category `map-pooling-to-gpu`)
     that says why.

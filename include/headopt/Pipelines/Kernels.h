@@ -20,12 +20,12 @@ struct KernelPipelineOptions
       llvm::cl::desc("Threads that exchange numbers without shared memory: 4, "
                      "8, 16, 32 or 64"),
       llvm::cl::init(32)};
-  Option<unsigned> blockThreads{
-      *this, "block-threads",
-      llvm::cl::desc("Threads of a block that has a long row or columns"),
-      llvm::cl::init(256)};
+  Option<unsigned> blockThreads{*this, "block-threads",
+                                llvm::cl::desc("Threads of the largest block"),
+                                llvm::cl::init(256)};
   Option<unsigned> maxBlocks{*this, "max-blocks",
-                             llvm::cl::desc("Blocks of a launch"),
+                             llvm::cl::desc("Blocks of a launch; 2147483647: "
+                                            "one for each task"),
                              llvm::cl::init(65535)};
 };
 
