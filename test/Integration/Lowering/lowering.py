@@ -61,6 +61,7 @@ import mmap
 import os
 import signal
 import subprocess
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -536,6 +537,32 @@ def run_guarded(calls):
 
 def same_bits(a, b):
     return np.array_equal(headopt.bits(a), headopt.bits(b))
+
+
+def run_at_once(function, inputs, expected, rounds, start=lambda index: None):
+    """Calls the function by a thread for each input, again and again, all at once;
+    every result must have the expected bits. `start`: what each thread does first.
+    """
+    barrier, wrong = threading.Barrier(len(inputs)), []
+
+    def work(index):
+        start(index)
+        barrier.wait()
+        for _ in range(rounds):
+            result = function.run(inputs[index])
+            if not same_bits(result, expected[index]):
+                wrong.append(index)
+                return
+
+    threads = [
+        threading.Thread(target=work, args=(index,))
+        for index in range(len(inputs))
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong, f"batches {[len(inputs[i]) for i in wrong]} changed"
 
 
 def check(function, batches=BATCHES, chosen=()):

@@ -360,25 +360,7 @@ def test_threads_at_once(compiled, head):
         for i, batch in enumerate(batches)
     ]
     expected = [function.run(x) for x in inputs]
-    start, wrong = threading.Barrier(len(batches)), []
-
-    def work(index):
-        start.wait()
-        for _ in range(300):
-            result = function.run(inputs[index])
-            if not lowering.same_bits(result, expected[index]):
-                wrong.append(index)
-                return
-
-    threads = [
-        threading.Thread(target=work, args=(index,))
-        for index in range(len(batches))
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert not wrong, f"batches {[batches[i] for i in wrong]} changed"
+    lowering.run_at_once(function, inputs, expected, rounds=300)
 
 
 def test_threads_come_and_go(compiled):

@@ -9,7 +9,6 @@ import os
 import subprocess
 import sys
 import textwrap
-import threading
 
 import numpy as np
 import pytest
@@ -212,26 +211,13 @@ def test_callers_at_once(compiled, head):
         for i, batch in enumerate(batches)
     ]
     expected = [compiled(head).run(x) for x in inputs]
-    start, wrong = threading.Barrier(len(batches)), []
-
-    def work(index):
-        use(function, 2 + index % 2)
-        start.wait()
-        for _ in range(10):
-            result = function.run(inputs[index])
-            if not lowering.same_bits(result, expected[index]):
-                wrong.append(index)
-                return
-
-    threads = [
-        threading.Thread(target=work, args=(index,))
-        for index in range(len(batches))
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert not wrong, f"batches {[batches[i] for i in wrong]} changed"
+    lowering.run_at_once(
+        function,
+        inputs,
+        expected,
+        rounds=10,
+        start=lambda index: use(function, 2 + index % 2),
+    )
 
 
 @pytest.mark.parametrize("head", CALLED, ids=Head.label)
