@@ -320,12 +320,6 @@ func::FuncOp Sharer::createPart() {
   return part;
 }
 
-static Value callOpenMP(VectorLoops &b, StringRef name) {
-  Value number =
-      func::CallOp::create(b, name, b.getI32Type(), ValueRange()).getResult(0);
-  return arith::IndexCastOp::create(b, b.getIndexType(), number);
-}
-
 /// Leaves in the kernel its buffers and calls of `part`: by several threads
 /// where there is enough work for each, and this is not one of several already.
 void Sharer::callPart(func::FuncOp part) {
@@ -349,10 +343,10 @@ void Sharer::callPart(func::FuncOp part) {
   // Work for two threads is what the option says.
   Value most = b.materialize(b.floorDiv(b.mul(getWork(b), b.getIndexAttr(2)),
                                         std::max<int64_t>(parallelBytes, 1)));
-  Value available = callOpenMP(b, "omp_get_max_threads");
+  Value available = b.askOpenMP("omp_get_max_threads");
   Value threads = arith::MinUIOp::create(b, available, most);
   Value isAlone =
-      compare(arith::CmpIPredicate::eq, callOpenMP(b, "omp_in_parallel"), zero);
+      compare(arith::CmpIPredicate::eq, b.askOpenMP("omp_in_parallel"), zero);
   Value areSeveral = arith::AndIOp::create(
       b, isAlone, compare(arith::CmpIPredicate::ugt, threads, one));
   auto branch = scf::IfOp::create(b, areSeveral, /*withElseRegion=*/true);
@@ -365,8 +359,8 @@ void Sharer::callPart(func::FuncOp part) {
   auto region = omp::ParallelOp::create(b, clauses);
   b.createBlock(&region.getRegion());
   // There may be fewer than asked for.
-  Value thread = callOpenMP(b, "omp_get_thread_num");
-  call(thread, callOpenMP(b, "omp_get_num_threads"));
+  Value thread = b.askOpenMP("omp_get_thread_num");
+  call(thread, b.askOpenMP("omp_get_num_threads"));
   omp::TerminatorOp::create(b);
 }
 

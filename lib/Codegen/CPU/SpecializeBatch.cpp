@@ -173,12 +173,7 @@ void SpecializeBatch::callRange(VectorLoops &b, func::FuncOp range,
   if (!openmp || !inputType.isDynamicDim(0))
     return call(zero, count);
 
-  auto ask = [&](StringRef name) {
-    auto answer = func::CallOp::create(b, name, b.getI32Type(), ValueRange());
-    return Value(
-        arith::IndexCastOp::create(b, b.getIndexType(), answer.getResult(0)));
-  };
-  Value threads = ask("omp_get_max_threads");
+  Value threads = b.askOpenMP("omp_get_max_threads");
   Value bytes =
       b.materialize(b.mul(count, getSampleBytes(b, inputType, extents)));
   auto isAtLeast = [&](Value value, Value least) {
@@ -193,7 +188,7 @@ void SpecializeBatch::callRange(VectorLoops &b, func::FuncOp range,
   isLarge = arith::AndIOp::create(b, isLarge, areSeveral);
   // A caller with threads of its own has shared out what there is.
   Value isAlone = arith::CmpIOp::create(b, arith::CmpIPredicate::eq,
-                                        ask("omp_in_parallel"), zero);
+                                        b.askOpenMP("omp_in_parallel"), zero);
   isLarge = arith::AndIOp::create(b, isLarge, isAlone);
   auto branch = scf::IfOp::create(b, isLarge, /*withElseRegion=*/true);
   OpBuilder::InsertionGuard guard(b);

@@ -6,6 +6,7 @@
 
 #include "VectorLoops.h"
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/Utils/StaticValueUtils.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
@@ -94,4 +95,9 @@ VectorLoops::Carried VectorLoops::ifLess(Index a, Index b, TypeRange types,
   setInsertionPointToStart(branch.elseBlock());
   scf::YieldOp::create(*this, notLess());
   return llvm::to_vector_of<Value>(branch.getResults());
+}
+
+Value VectorLoops::askOpenMP(StringRef name) {
+  auto answer = func::CallOp::create(*this, name, getI32Type(), ValueRange());
+  return arith::IndexCastOp::create(*this, getIndexType(), answer.getResult(0));
 }

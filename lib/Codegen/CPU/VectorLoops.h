@@ -48,6 +48,10 @@ struct VectorLoops : ExtentBuilder {
                  llvm::function_ref<Carried()> less,
                  llvm::function_ref<Carried()> notLess);
 
+  /// The number that a function of OpenMP's answers with. The module has to
+  /// declare it.
+  mlir::Value askOpenMP(llvm::StringRef name);
+
 private:
   Carried makeLoop(Index from, Index to, int64_t step, Carried carried,
                    LoopBody body, mlir::NamedAttrList attributes);
