@@ -181,10 +181,10 @@ void KernelBuilder::branch(Index condition, function_ref<void()> whenTrue,
 
 void KernelBuilder::launch(StringRef kind, Index tasks, int64_t threads,
                            function_ref<void(Value, Value)> body) {
-  Value blocks =
-      materialize(family.shape.maxBlocks == int64_t(kAnyBlocks)
-                      ? tasks
-                      : min(tasks, getIndexAttr(family.shape.maxBlocks)));
+  std::optional<int64_t> known = getConstantIntValue(tasks);
+  int64_t most = family.shape.maxBlocks;
+  bool oneEach = most == int64_t(kAnyBlocks) || (known && *known <= most);
+  Value blocks = materialize(oneEach ? tasks : min(tasks, getIndexAttr(most)));
   Value one = constant(1);
   current = gpu::LaunchOp::create(*this, blocks, one, one, constant(threads),
                                   one, one);
@@ -198,9 +198,7 @@ void KernelBuilder::launch(StringRef kind, Index tasks, int64_t threads,
   InsertionGuard guard(*this);
   setInsertionPointToStart(&current.getBody().front());
   Value block = current.getBlockIds().x, thread = current.getThreadIds().x;
-  std::optional<int64_t> known = getConstantIntValue(tasks);
-  if (family.shape.maxBlocks == int64_t(kAnyBlocks) ||
-      (known && *known <= family.shape.maxBlocks)) {
+  if (oneEach) {
     body(block, thread);
   } else {
     // `blocks` is an argument of the kernel: not every back end can ask.
@@ -361,8 +359,12 @@ void KernelBuilder::when(Value condition, function_ref<void()> body) {
   body();
 }
 
-Value KernelBuilder::select(Value condition, Value whenTrue, Value whenFalse) {
-  return arith::SelectOp::create(*this, condition, whenTrue, whenFalse);
+KernelBuilder::Values KernelBuilder::select(Value condition, Values whenTrue,
+                                            Values whenFalse) {
+  for (auto [yes, no] : llvm::zip_equal(whenTrue, whenFalse))
+    if (yes != no)
+      yes = arith::SelectOp::create(*this, condition, yes, no);
+  return whenTrue;
 }
 
 Value KernelBuilder::isBelow(Index a, Index b) {

@@ -132,9 +132,8 @@ public:
   Values when(mlir::Value condition, Values otherwise,
               llvm::function_ref<Values()> body);
   void when(mlir::Value condition, llvm::function_ref<void()> body);
-  /// Both are computed.
-  mlir::Value select(mlir::Value condition, mlir::Value whenTrue,
-                     mlir::Value whenFalse);
+  /// One of both, which are computed.
+  Values select(mlir::Value condition, Values whenTrue, Values whenFalse);
   mlir::Value isBelow(Index a, Index b);
   mlir::Value isZero(Index a);
 

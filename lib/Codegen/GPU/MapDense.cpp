@@ -210,8 +210,7 @@ void DenseMapper::mapRows(const DeviceBuffer &x, const DeviceBuffer &w,
             // it, so that no branch comes between the reads.
             Value has = b.isBelow(i, b.getIndexAttr(inner));
             Values after = foldOne(b.min(i, b.getIndexAttr(inner - 1)), sums);
-            for (auto [sum, next] : llvm::zip_equal(sums, after))
-              sum = b.select(has, next, sum);
+            sums = b.select(has, after, sums);
           }
         }
         for (Value &sum : sums)

@@ -221,9 +221,7 @@ Values PoolingMapper::fold(const Stage &stage, Index count, Value lane,
     // that no branch comes between the reads.
     Index last = b.sub(count, b.getIndexAttr(1));
     Values after = foldOne(b.min(place, last), b.getIndexAttr(0), u, sums);
-    for (auto [sum, next] : llvm::zip_equal(sums, after))
-      if (sum != next)
-        sum = b.select(has, next, sum);
+    sums = b.select(has, after, sums);
   }
   return sums;
 }
