@@ -9,6 +9,7 @@
 
 #include "headopt/Codegen/Passes.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "mlir/IR/ImplicitLocOpBuilder.h"
 #include "mlir/Transforms/GreedyPatternRewriteDriver.h"
 
@@ -83,6 +84,18 @@ struct WidenBF16 : OpRewritePattern<arith::ExtFOp> {
         !getElementTypeOrSelf(op.getType()).isF32())
       return rewriter.notifyMatchFailure(op, "it does not widen bf16 to f32");
     Bits b(rewriter, op);
+    // Every other element of a vector is a half of each of its words: the
+    // first the lower one, on the little-endian processors that there is code
+    // for. It stays in its word.
+    if (auto halves = op.getIn().getDefiningOp<vector::DeinterleaveOp>()) {
+      Value words = vector::BitCastOp::create(b, cast<VectorType>(b.i32()),
+                                              halves.getSource());
+      bool isLower = op.getIn() == halves.getRes1();
+      rewriter.replaceOp(
+          op, b.toF32(isLower ? b.bin<arith::ShLIOp>(words, 16)
+                              : b.bin<arith::AndIOp>(words, 0xffff0000)));
+      return success();
+    }
     // All but the lower half of a word is shifted out, so a number that was cut
     // out of one needs no cutting.
     Value bits;

@@ -40,6 +40,40 @@ func.func @widen_bf16_of_word(%x: vector<4xi32>) -> vector<4xf32> {
 
 // -----
 
+// Every other number of a vector is half of each of its words: a shift for the first of
+// two, a mask for the second one.
+// CHECK-LABEL: func.func @widen_every_other_bf16(
+// CHECK-SAME:    %[[X:.*]]: vector<8xbf16>
+// CHECK-DAG:     %[[MASK:.*]] = arith.constant dense<-65536> : vector<4xi32>
+// CHECK-DAG:     %[[N:.*]] = arith.constant dense<16> : vector<4xi32>
+// CHECK-NOT:     vector.deinterleave
+// CHECK:         %[[W:.*]] = vector.bitcast %[[X]] : vector<8xbf16> to vector<4xi32>
+// CHECK:         %[[S:.*]] = arith.shli %[[W]], %[[N]] : vector<4xi32>
+// CHECK:         %[[EVEN:.*]] = arith.bitcast %[[S]] : vector<4xi32> to vector<4xf32>
+// CHECK:         %[[W:.*]] = vector.bitcast %[[X]] : vector<8xbf16> to vector<4xi32>
+// CHECK:         %[[A:.*]] = arith.andi %[[W]], %[[MASK]] : vector<4xi32>
+// CHECK:         %[[ODD:.*]] = arith.bitcast %[[A]] : vector<4xi32> to vector<4xf32>
+// CHECK:         return %[[EVEN]], %[[ODD]]
+func.func @widen_every_other_bf16(%x: vector<8xbf16>) -> (vector<4xf32>, vector<4xf32>) {
+  %even, %odd = vector.deinterleave %x : vector<8xbf16> -> vector<4xbf16>
+  %y = arith.extf %even : vector<4xbf16> to vector<4xf32>
+  %z = arith.extf %odd : vector<4xbf16> to vector<4xf32>
+  return %y, %z : vector<4xf32>, vector<4xf32>
+}
+
+// -----
+
+// f16 have no such words.
+// CHECK-LABEL: func.func @widen_every_other_f16(
+// CHECK:         vector.deinterleave
+func.func @widen_every_other_f16(%x: vector<8xf16>) -> vector<4xf32> {
+  %even, %odd = vector.deinterleave %x : vector<8xf16> -> vector<4xf16>
+  %y = arith.extf %even : vector<4xf16> to vector<4xf32>
+  return %y : vector<4xf32>
+}
+
+// -----
+
 // Of other words it is cut out.
 // CHECK-LABEL: func.func @widen_bf16_of_long_word(
 // CHECK-SAME:    %[[X:.*]]: i64

@@ -212,10 +212,12 @@ def ExpandHalf : Pass<"expand-half"> {
   let description = [{
     `arith.extf` and `arith.truncf` of bf16 become integer operations, and those
     of f16 where the target has no instruction for them, so that no library of
-    the compiler is called. Those between f64 and a half go by way of f32.
+    the compiler is called. Those between f64 and a half go by way of f32. A bf16
+    that is half of a word, or every other one of a vector, is widened in its word.
     Rounding is to nearest, ties to even, and once; a NaN stays one.
   }];
-  let dependentDialects = ["::mlir::arith::ArithDialect"];
+  let dependentDialects = ["::mlir::arith::ArithDialect",
+                           "::mlir::vector::VectorDialect"];
   let options = [
     Option<"f16", "f16", "bool", /*default=*/"false",
            "Expand f16 too: the target does not convert it">,
