@@ -119,11 +119,22 @@ def SchedulePooling : Pass<"schedule-pooling", "::mlir::ModuleOp"> {
     the division of a mean, narrowing), into loops of vector operations.
 
     The axes of the input fall into groups of adjacent ones that are all summed
-    or all kept. When the last group is summed (NCHW), the rows of memory are:
+    or all kept. When the last group is summed (NCHW), rows of memory are summed:
     short ones are read whole, two in each pass of the loop, long ones by four
     accumulators. When the last group is kept (NHWC), rows are added one after
     the other to accumulators of all columns: in registers when they fit, and
     otherwise in memory of a size that stays in the nearest cache.
+
+    Where numbers are widened before they are added (f16 and bf16 to f32), the
+    sums of as many rows as a vector has lanes are completed at once, and two rows
+    go to accumulators in memory in one pass. bf16 are read two to a lane and
+    added by themselves:
+
+    ```mlir
+    %read = vector.transfer_read %x[%row, %at], %pad : tensor<512x49xbf16>, vector<32xbf16>
+    %even, %odd = vector.deinterleave %read : vector<32xbf16> -> vector<16xbf16>
+    ```
+    `expand-half` makes a shift and a mask of widening these.
 
     Nothing beyond a row is read: the end of a row that is no multiple of the
     vector is read by a vector that ends with the row, whose lanes that were

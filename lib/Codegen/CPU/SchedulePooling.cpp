@@ -35,7 +35,9 @@ namespace {
 /// Rows of up to this many vectors are read without a loop.
 constexpr int64_t kShortRowVectors = 8;
 /// Short rows in one pass of the loop. More would need fewer shuffles, but the
-/// hardware follows a stream best when few instructions read it.
+/// hardware follows a stream best when few instructions read it. What is
+/// widened takes longer than reading, so of that as many rows as lanes are
+/// taken, whose sums are a vector.
 constexpr int64_t kRowsTogether = 2;
 /// How far ahead short rows are fetched: what brings them from the last cache
 /// level or from memory, and costs little where they are closer.
@@ -57,7 +59,11 @@ constexpr int64_t kColumnBytes = 16384;
 constexpr int64_t kMaxColumnPieces = 8;
 constexpr int64_t kPieceBytes = 1024;
 /// Vectors of columns in one pass of a loop.
-constexpr int64_t kColumnsTogether = 2;
+constexpr int64_t kColumnsTogether = 4;
+/// The rows that are added to accumulators in memory in one pass, where they
+/// are widened: one would take as long for the accumulators, which are larger,
+/// as for itself.
+constexpr int64_t kWidenedRowsTogether = 2;
 /// Shuffles within 128 bits are the fast ones, on x86 and on AArch64.
 constexpr int64_t kLaneBits = 128;
 
@@ -70,6 +76,9 @@ public:
         accumulatorType(pooling.getAccumulatorType()),
         elementBytes(pooling.getInputType().getElementTypeBitWidth() / 8),
         maxLanes(vectorBits / accumulatorType.getWidth()), cutBytes(cutBytes),
+        isWidened(elementBytes * 8 < accumulatorType.getWidth()),
+        inWords(pooling.getInputType().getElementType().isBF16() &&
+                accumulatorType.isF32()),
         ahead(kPrefetchBytes / elementBytes) {}
 
   /// The value that replaces the reduction's result.
@@ -83,26 +92,42 @@ private:
 
   Carried loopOver(bool reduced, Carried carried, Body body);
   Carried loopOver(ArrayRef<unsigned> groups, Carried carried, Body body);
+  Carried loopOverSummedRows(int64_t together, Carried carried,
+                             function_ref<Carried(int64_t, Carried)> body);
+  Value makeScratch(int64_t count);
+  void setVectors(int64_t most);
+  int64_t vectorElements() const { return lanes * perLane; }
   Value getAddend(Value read);
+  Carried getAddends(Value last);
+  void addTo(MutableArrayRef<Value> sums, ArrayRef<Value> addends);
   Value finish(Value sums);
   SmallVector<Value> getInputIndices(Value last);
   SmallVector<Value> getOutputIndices();
 
   Value scheduleRows(Value dest);
   Value sumRow(Value row);
-  Value sumShortRow(int64_t length);
+  bool isShortRow();
+  Value sumShortRow();
   Carried sumLongRow(Carried sums);
-  Value sumAcross(Value x, Value y);
-  Value addNeighbours(Value x, Value y, int64_t segment);
-  void prefetch(Value last, int64_t bytes);
+  Value sumShortRows(Value first, int64_t count);
+  std::pair<Value, Value> sumLongRows(Value first, int64_t count,
+                                      Value scratch);
+  Value sumAcross(Carried rows);
+  Value addNeighbours(Value x, Value y, int64_t unit, int64_t span);
+  void prefetch(Index last, int64_t bytes);
   Value getPiece(int64_t from, int64_t count);
-  Value getLastLanes(Index length, Index rest);
+  Carried getLastAddends(Index length, Index rest);
   int64_t getColumnPiece(int64_t columns);
   Value scheduleColumns(Value dest);
   Value sumColumnsInRegisters(int64_t columns, Value dest);
-  Carried sumColumnsInMemory(Index first, Index count, Carried carried);
-  Carried forVectors(Index count, Carried carried,
-                     function_ref<Carried(Value at, Carried)> body);
+  Value finishColumns(ArrayRef<Value> sums);
+  Carried sumColumnsInMemory(Index first, Index count, int64_t together,
+                             Carried carried);
+  Carried forVectors(
+      Index count, Carried carried,
+      function_ref<Carried(Value at, Carried)> body,
+      function_ref<void(Value at, int64_t elements)> before = [](Value,
+                                                                 int64_t) {});
 
   VectorLoops &b;
   PoolingReduction pooling;
@@ -110,10 +135,16 @@ private:
   int64_t elementBytes;
   int64_t maxLanes;
   int64_t cutBytes;
+  /// The accumulators are wider than what is read.
+  bool isWidened;
+  /// bf16 that are summed in f32 are read in words, two to a lane: a shift
+  /// widens one of them and a mask the other, and nothing has to be moved to
+  /// another lane.
+  bool inWords;
   /// How many elements ahead memory is fetched.
   int64_t ahead;
-  /// Of the vectors in use.
-  int64_t lanes = 1;
+  /// Of the vectors in use, and how many elements each lane reads.
+  int64_t lanes = 1, perLane = 1;
   /// The input, with one axis for each group, and their extents.
   Value input;
   SmallVector<Index> extents;
@@ -147,6 +178,48 @@ VectorLoops::Carried Scheduler::loopOver(ArrayRef<unsigned> groups,
   return b.independentLoop(zero, extent, 1, carried, inner);
 }
 
+/// Loops over all summed groups but the last group. In the innermost one `body`
+/// is called for as many rows at a time as it is told: `together`, then the
+/// rest one by one. The first of them is the current one.
+VectorLoops::Carried
+Scheduler::loopOverSummedRows(int64_t together, Carried carried,
+                              function_ref<Carried(int64_t, Carried)> body) {
+  unsigned rowGroup = extents.size() - 2;
+  SmallVector<unsigned> outer;
+  for (unsigned i = 0; i != rowGroup; ++i)
+    if (pooling.groups[i].reduced)
+      outer.push_back(i);
+  return loopOver(outer, carried, [&](Carried inner) {
+    Index rows = extents[rowGroup];
+    Index whole = b.mul(b.floorDiv(rows, together), b.getIndexAttr(together));
+    auto run = [&](Index from, Index to, int64_t step) {
+      inner = b.loop(from, to, step, inner, [&](Value row, Carried sums) {
+        indices[rowGroup] = row;
+        return body(step, sums);
+      });
+    };
+    run(b.getIndexAttr(0), whole, together);
+    run(whole, rows, 1);
+    return inner;
+  });
+}
+
+/// Memory for `count` sums.
+Value Scheduler::makeScratch(int64_t count) {
+  // Not tensor.empty: CSE makes one of two of a size, and each loop that
+  // threads share needs one of its own.
+  return bufferization::AllocTensorOp::create(
+      b, RankedTensorType::get(count, accumulatorType), ValueRange());
+}
+
+/// Takes vectors of at most `most` elements, and no longer than the processor
+/// has.
+void Scheduler::setVectors(int64_t most) {
+  perLane = inWords && most > 1 ? 2 : 1;
+  lanes =
+      std::min<int64_t>(maxLanes, llvm::bit_floor(uint64_t(most)) / perLane);
+}
+
 /// What is added for the elements `read`.
 Value Scheduler::getAddend(Value read) {
   Block &body = *pooling.sum.getBody();
@@ -154,6 +227,22 @@ Value Scheduler::getAddend(Value read) {
   map.map(body.getArgument(0), read);
   int64_t count = cast<VectorType>(read.getType()).getNumElements();
   return cloneOnVectors(b, body, pooling.addend, count, map);
+}
+
+/// What is added for a vector of elements of the current row from `last` on;
+/// where lanes read two elements, first for the even ones, then for the odd
+/// ones.
+VectorLoops::Carried Scheduler::getAddends(Value last) {
+  Value read = b.load(input, getInputIndices(last), vectorElements());
+  if (perLane == 1)
+    return {getAddend(read)};
+  auto halves = vector::DeinterleaveOp::create(b, read);
+  return {getAddend(halves.getRes1()), getAddend(halves.getRes2())};
+}
+
+void Scheduler::addTo(MutableArrayRef<Value> sums, ArrayRef<Value> addends) {
+  for (auto [sum, addend] : llvm::zip_equal(sums, addends))
+    sum = arith::AddFOp::create(b, sum, addend);
 }
 
 /// What the reduction gives for the sums in a vector.
@@ -188,35 +277,55 @@ SmallVector<Value> Scheduler::getOutputIndices() {
 // Rows: the last group is summed
 //===----------------------------------------------------------------------===//
 
-/// The sums of neighbouring lanes of `x`, then of `y`, in each `segment` lanes.
-Value Scheduler::addNeighbours(Value x, Value y, int64_t segment) {
+/// The sums of neighbours in `x`, then of those in `y`, in each `span` lanes.
+/// Neighbours are `unit` lanes each.
+Value Scheduler::addNeighbours(Value x, Value y, int64_t unit, int64_t span) {
   int64_t width = cast<VectorType>(x.getType()).getNumElements();
   SmallVector<int64_t> even, odd;
-  for (int64_t start = 0; start < width; start += segment)
-    for (int64_t from : {int64_t(0), width})
-      for (int64_t i = 0; i < segment; i += 2) {
-        even.push_back(from + start + i);
-        odd.push_back(from + start + i + 1);
-      }
-  return arith::AddFOp::create(b, vector::ShuffleOp::create(b, x, y, even),
-                               vector::ShuffleOp::create(b, x, y, odd));
+  for (int64_t start = 0; start < width; start += span)
+    for (int64_t from : {start, width + start})
+      for (int64_t pair = from; pair < from + span; pair += 2 * unit)
+        for (int64_t lane = pair; lane != pair + unit; ++lane) {
+          even.push_back(lane);
+          odd.push_back(lane + unit);
+        }
+  Value left = vector::ShuffleOp::create(b, x, y, even);
+  Value right = vector::ShuffleOp::create(b, x, y, odd);
+  return arith::AddFOp::create(b, left, right);
 }
 
-/// The sum of the lanes of `x` and that of the lanes of `y`, each by the same
-/// additions. Vectors of one lane are sums already.
-Value Scheduler::sumAcross(Value x, Value y) {
+/// The sums of the lanes of each of `rows`, each by the same additions. There
+/// are two of them or as many as lanes.
+Value Scheduler::sumAcross(Carried rows) {
   assert(lanes > 1 && "one lane is a sum");
+  assert((rows.size() == 2 || static_cast<int64_t>(rows.size()) == lanes) &&
+         "lanes would be left over");
+  auto joinPairs = [&](int64_t unit, int64_t span) {
+    Carried joined;
+    for (size_t i = 0; i != rows.size(); i += 2)
+      joined.push_back(addNeighbours(rows[i], rows[i + 1], unit, span));
+    rows = joined;
+  };
   int64_t segment =
       std::min<int64_t>(kLaneBits / accumulatorType.getWidth(), lanes);
-  Value sums = addNeighbours(x, y, segment);
+  // Of how many rows a segment has a sum.
+  int64_t inSegment = 1;
+  for (; rows.size() > 1 && inSegment < segment; inSegment *= 2)
+    joinPairs(1, segment);
+  if (rows.size() > 1) {
+    // Each vector has the sums of its rows in all segments.
+    while (rows.size() > 1)
+      joinPairs(segment, lanes);
+    return rows[0];
+  }
+  Value sums = rows[0];
   for (int64_t width = lanes / 2; width >= segment; width /= 2)
     sums = arith::AddFOp::create(b,
                                  vector::ExtractStridedSliceOp::create(
                                      b, sums, int64_t(0), width, int64_t(1)),
                                  vector::ExtractStridedSliceOp::create(
                                      b, sums, width, width, int64_t(1)));
-  // What is left: half a segment of each.
-  for (int64_t width = segment; width > 2; width /= 2) {
+  for (int64_t width = segment; width > inSegment; width /= 2) {
     SmallVector<int64_t> even, odd;
     for (int64_t i = 0; i < width; i += 2) {
       even.push_back(i);
@@ -232,7 +341,7 @@ Value Scheduler::sumAcross(Value x, Value y) {
 /// Asks for `bytes` bytes that will be read a little later than what is at
 /// `last` of the current row. What follows in memory, whatever its row: indices
 /// beyond an extent only say how far away it is.
-void Scheduler::prefetch(Value last, int64_t bytes) {
+void Scheduler::prefetch(Index last, int64_t bytes) {
   auto type = cast<RankedTensorType>(input.getType());
   auto layout = StridedLayoutAttr::get(
       b.getContext(), ShapedType::kDynamic,
@@ -248,17 +357,24 @@ void Scheduler::prefetch(Value last, int64_t bytes) {
   }
 }
 
-/// The last `rest` elements of the current row of `length` elements, as the
-/// last lanes of a vector that is zero elsewhere. The row is no shorter than a
-/// vector, so nothing outside it is read.
-Value Scheduler::getLastLanes(Index length, Index rest) {
-  Value from = b.materialize(b.sub(length, b.getIndexAttr(lanes)));
-  Value addend = getAddend(b.load(input, getInputIndices(from), lanes));
-  Value counted = b.materialize(b.sub(b.getIndexAttr(lanes), rest));
-  Value mask = vector::CreateMaskOp::create(
-      b, VectorType::get({lanes}, b.getI1Type()), counted);
-  return arith::SelectOp::create(b, mask, b.splat(accumulatorType, lanes, 0),
-                                 addend);
+/// What is added for the last `rest` elements of the current row of `length`
+/// elements. They come in a vector that ends with the row, in which those
+/// before them become zero. The row is no shorter than a vector, so nothing
+/// outside it is read.
+VectorLoops::Carried Scheduler::getLastAddends(Index length, Index rest) {
+  Index count = b.getIndexAttr(vectorElements());
+  Carried addends = getAddends(b.materialize(b.sub(length, count)));
+  Index before = b.sub(count, rest);
+  Value zero = b.splat(accumulatorType, lanes, 0);
+  for (auto [first, addend] : llvm::enumerate(addends)) {
+    // Of a lane's elements this is the one with the number `first`.
+    Index dropped =
+        b.floorDiv(b.add(before, b.getIndexAttr(perLane - 1 - first)), perLane);
+    Value mask = vector::CreateMaskOp::create(
+        b, VectorType::get({lanes}, b.getI1Type()), b.materialize(dropped));
+    addend = arith::SelectOp::create(b, mask, zero, addend);
+  }
+  return addends;
 }
 
 /// `count` elements of the current row from `from` on, as the first lanes of a
@@ -270,19 +386,27 @@ Value Scheduler::getPiece(int64_t from, int64_t count) {
       b, addend, b.splat(accumulatorType, lanes, 0), int64_t(0), int64_t(1));
 }
 
-Value Scheduler::sumShortRow(int64_t length) {
-  SmallVector<Value> parts;
-  for (int64_t i = 0; i + lanes <= length; i += lanes)
-    parts.push_back(
-        getAddend(b.load(input, getInputIndices(b.constant(i)), lanes)));
-  int64_t rest = length % lanes;
-  if (llvm::popcount(uint64_t(rest)) <= kMaxPieces)
+/// Whether rows are read without a loop.
+bool Scheduler::isShortRow() {
+  std::optional<int64_t> length = getConstantIntValue(extents.back());
+  return length && *length <= kShortRowVectors * vectorElements();
+}
+
+Value Scheduler::sumShortRow() {
+  Carried parts;
+  int64_t length = *getConstantIntValue(extents.back());
+  int64_t count = vectorElements();
+  for (int64_t i = 0; i + count <= length; i += count)
+    llvm::append_range(parts, getAddends(b.constant(i)));
+  int64_t rest = length % count;
+  if (perLane == 1 && llvm::popcount(uint64_t(rest)) <= kMaxPieces)
     for (; rest; rest -= llvm::bit_floor(uint64_t(rest)))
       parts.push_back(getPiece(length - rest, llvm::bit_floor(uint64_t(rest))));
-  else
-    parts.push_back(getLastLanes(b.getIndexAttr(length), b.getIndexAttr(rest)));
+  else if (rest)
+    llvm::append_range(
+        parts, getLastAddends(b.getIndexAttr(length), b.getIndexAttr(rest)));
   while (parts.size() > 1) {
-    SmallVector<Value> sums;
+    Carried sums;
     for (size_t i = 0; i + 1 < parts.size(); i += 2)
       sums.push_back(arith::AddFOp::create(b, parts[i], parts[i + 1]));
     if (parts.size() % 2)
@@ -295,50 +419,56 @@ Value Scheduler::sumShortRow(int64_t length) {
 /// Adds the current row to the accumulators `sums`.
 VectorLoops::Carried Scheduler::sumLongRow(Carried sums) {
   Index zero = b.getIndexAttr(0), length = extents.back();
+  int64_t count = vectorElements(), step = lanes * kRowAccumulators;
   auto addVectors = [&](Value from, Carried carried) {
     if (carried.size() == kRowAccumulators)
-      prefetch(from, kRowAccumulators * lanes * elementBytes);
-    for (auto [k, sum] : llvm::enumerate(carried)) {
-      Value at = b.materialize(b.add(from, b.getIndexAttr(k * lanes)));
-      Value addend = getAddend(b.load(input, getInputIndices(at), lanes));
-      sum = arith::AddFOp::create(b, sum, addend);
+      prefetch(from, step * elementBytes);
+    for (size_t k = 0; k != carried.size(); k += perLane) {
+      Index at = b.add(from, b.getIndexAttr(k * lanes));
+      addTo(MutableArrayRef(carried).slice(k, perLane),
+            getAddends(b.materialize(at)));
     }
     return carried;
   };
-  int64_t step = lanes * kRowAccumulators;
   Index mainEnd = b.mul(b.floorDiv(length, step), b.getIndexAttr(step));
   sums = b.loop(zero, mainEnd, step, sums, addVectors);
-  Index vectorEnd = b.mul(b.floorDiv(length, lanes), b.getIndexAttr(lanes));
-  sums[0] = b.loop(mainEnd, vectorEnd, lanes, {sums[0]}, addVectors)[0];
+  Index vectorEnd = b.mul(b.floorDiv(length, count), b.getIndexAttr(count));
+  MutableArrayRef<Value> first = MutableArrayRef(sums).take_front(perLane);
+  llvm::copy(b.loop(mainEnd, vectorEnd, count, Carried(first), addVectors),
+             first.begin());
 
+  // The rest goes to others.
+  MutableArrayRef<Value> second = MutableArrayRef(sums).slice(perLane, perLane);
   Index rest = b.sub(length, vectorEnd);
   if (std::optional<int64_t> known = getConstantIntValue(length)) {
-    if (*known % lanes)
-      sums[1] = arith::AddFOp::create(b, sums[1], getLastLanes(length, rest));
+    if (*known % count)
+      addTo(second, getLastAddends(length, rest));
     return sums;
   }
   // A row of unknown length may be shorter than a vector: then its elements go
   // one by one to the first lane.
   Value lengthValue = b.materialize(length);
   Value isShort = arith::CmpIOp::create(b, arith::CmpIPredicate::ult,
-                                        lengthValue, b.constant(lanes));
-  auto branch = scf::IfOp::create(b, TypeRange(sums[1].getType()), isShort,
+                                        lengthValue, b.constant(count));
+  auto branch = scf::IfOp::create(b, ValueRange(second).getTypes(), isShort,
                                   /*withElseRegion=*/true);
   OpBuilder::InsertionGuard guard(b);
   b.setInsertionPointToStart(branch.thenBlock());
-  Carried one = b.loop(
-      zero, length, 1, {sums[1]}, [&](Value i, Carried carried) -> Carried {
+  Carried one(second);
+  one[0] = b.loop(
+      zero, length, 1, {one[0]}, [&](Value i, Carried carried) -> Carried {
         Value addend = getAddend(b.load(input, getInputIndices(i), 1));
         Value scalar = vector::ExtractOp::create(b, addend, int64_t(0));
         Value lane = vector::ExtractOp::create(b, carried[0], int64_t(0));
         Value sum = arith::AddFOp::create(b, lane, scalar);
         return {vector::InsertOp::create(b, sum, carried[0], int64_t(0))};
-      });
+      })[0];
   scf::YieldOp::create(b, one);
   b.setInsertionPointToStart(branch.elseBlock());
-  Value last = arith::AddFOp::create(b, sums[1], getLastLanes(length, rest));
-  scf::YieldOp::create(b, last);
-  sums[1] = branch.getResult(0);
+  Carried all(second);
+  addTo(all, getLastAddends(length, rest));
+  scf::YieldOp::create(b, all);
+  llvm::copy(branch.getResults(), second.begin());
   return sums;
 }
 
@@ -347,19 +477,18 @@ VectorLoops::Carried Scheduler::sumLongRow(Carried sums) {
 Value Scheduler::sumRow(Value row) {
   if (row)
     indices[extents.size() - 2] = row;
-  std::optional<int64_t> length = getConstantIntValue(extents.back());
-  bool isShort = length && *length <= kShortRowVectors * lanes;
+  bool isShort = isShortRow();
   Carried start(isShort ? 1 : kRowAccumulators,
                 b.splat(accumulatorType, lanes, 0));
   bool outer =
       llvm::any_of(llvm::drop_end(pooling.groups),
                    [](const AxisGroup &group) { return group.reduced; });
   if (isShort && !outer)
-    return sumShortRow(*length);
+    return sumShortRow();
   Carried sums = loopOver(/*reduced=*/true, start, [&](Carried carried) {
     if (!isShort)
       return sumLongRow(carried);
-    return Carried{arith::AddFOp::create(b, carried[0], sumShortRow(*length))};
+    return Carried{arith::AddFOp::create(b, carried[0], sumShortRow())};
   });
   if (isShort)
     return sums[0];
@@ -367,15 +496,51 @@ Value Scheduler::sumRow(Value row) {
                                arith::AddFOp::create(b, sums[2], sums[3]));
 }
 
+/// The sums across `count` rows from `first` on, whose vectors are kept in
+/// `scratch` meanwhile.
+std::pair<Value, Value> Scheduler::sumLongRows(Value first, int64_t count,
+                                               Value scratch) {
+  scratch = b.loop(b.getIndexAttr(0), b.getIndexAttr(count), 1, {scratch},
+                   [&](Value k, Carried carried) -> Carried {
+                     Value sums = sumRow(b.materialize(b.add(first, k)));
+                     Value at = b.materialize(b.mul(k, b.getIndexAttr(lanes)));
+                     return {b.store(sums, carried[0], {at})};
+                   })[0];
+  Carried sums;
+  for (int64_t k = 0; k != count; ++k)
+    sums.push_back(b.load(scratch, {b.constant(k * lanes)}, lanes));
+  return {sumAcross(sums), scratch};
+}
+
+/// The sums across `count` short rows from `first` on.
+Value Scheduler::sumShortRows(Value first, int64_t count) {
+  int64_t bytes = *getConstantIntValue(extents.back()) * elementBytes;
+  // Only where rows follow one another in memory.
+  bool inOrder = llvm::count_if(pooling.groups, [](const AxisGroup &group) {
+                   return group.reduced;
+                 }) == 1;
+  Carried sums;
+  for (int64_t k = 0; k != count; ++k) {
+    if (inOrder) {
+      // The lines that start in this row.
+      indices[extents.size() - 2] = first;
+      int64_t from = llvm::alignTo(k * bytes, kLineBytes);
+      int64_t to = llvm::alignTo((k + 1) * bytes, kLineBytes);
+      prefetch(b.getIndexAttr(from / elementBytes), to - from);
+    }
+    sums.push_back(sumRow(b.materialize(b.add(first, b.getIndexAttr(k)))));
+  }
+  return sumAcross(sums);
+}
+
 Value Scheduler::scheduleRows(Value dest) {
   std::optional<int64_t> length = getConstantIntValue(extents.back());
-  // No more than a row has; a power of two.
-  lanes = length
-              ? std::min<int64_t>(maxLanes, llvm::bit_floor(uint64_t(*length)))
-              : maxLanes;
+  setVectors(length.value_or(maxLanes * 2));
+  int64_t rowsTogether = isWidened ? lanes : kRowsTogether;
   auto insertOne = [&](Value row, Value into, ValueRange at) -> Value {
-    Value sum = finish(lanes == 1 ? row : sumAcross(row, row));
-    sum = vector::ExtractOp::create(b, sum, int64_t(0));
+    Value sums =
+        finish(lanes == 1 ? row : sumAcross(Carried(rowsTogether, row)));
+    Value sum = vector::ExtractOp::create(b, sums, int64_t(0));
     return tensor::InsertOp::create(b, sum, into, at);
   };
   if (extents.size() == 1)
@@ -383,38 +548,40 @@ Value Scheduler::scheduleRows(Value dest) {
 
   // The rows lie along the group before the last, which is kept.
   unsigned rowGroup = extents.size() - 2;
-  bool together = length && *length <= kShortRowVectors * lanes && lanes > 1;
-  // Only where rows follow one another in memory.
-  bool inOrder = together && llvm::count_if(pooling.groups, [](auto &group) {
-                               return group.reduced;
-                             }) == 1;
+  bool together = lanes > 1 && (isShortRow() || isWidened);
+  Carried start = {dest};
+  if (together && !isShortRow())
+    start.push_back(makeScratch(rowsTogether * lanes));
   SmallVector<unsigned> outer;
   for (unsigned i = 0; i != rowGroup; ++i)
     if (!pooling.groups[i].reduced)
       outer.push_back(i);
-  return loopOver(outer, {dest}, [&](Carried carried) {
+  return loopOver(outer, start, [&](Carried carried) {
     Index zero = b.getIndexAttr(0), rows = extents[rowGroup], grouped = zero;
     if (together) {
       grouped =
-          b.mul(b.floorDiv(rows, kRowsTogether), b.getIndexAttr(kRowsTogether));
+          b.mul(b.floorDiv(rows, rowsTogether), b.getIndexAttr(rowsTogether));
       carried = b.independentLoop(
-          zero, grouped, kRowsTogether, carried,
-          [&](Value first, Carried inner) -> Carried {
+          zero, grouped, rowsTogether, carried,
+          [&](Value first, Carried inner) {
+            Value sums;
+            if (isShortRow())
+              sums = sumShortRows(first, rowsTogether);
+            else
+              std::tie(sums, inner[1]) =
+                  sumLongRows(first, rowsTogether, inner[1]);
             indices[rowGroup] = first;
-            if (inOrder)
-              prefetch(b.constant(0), kRowsTogether * *length * elementBytes);
-            Value x = sumRow(first);
-            Value y = sumRow(b.materialize(b.add(first, b.getIndexAttr(1))));
-            indices[rowGroup] = first;
-            return {
-                b.store(finish(sumAcross(x, y)), inner[0], getOutputIndices())};
+            inner[0] = b.store(finish(sums), inner[0], getOutputIndices());
+            return inner;
           });
     }
-    return b.independentLoop(
-        grouped, rows, 1, carried, [&](Value row, Carried inner) -> Carried {
+    carried[0] = b.independentLoop(
+        grouped, rows, 1, {carried[0]},
+        [&](Value row, Carried inner) -> Carried {
           Value sums = sumRow(row);
           return {insertOne(sums, inner[0], getOutputIndices())};
-        });
+        })[0];
+    return carried;
   })[0];
 }
 
@@ -427,39 +594,68 @@ Value Scheduler::sumColumnsInRegisters(int64_t columns, Value dest) {
   // The last vector ends with the columns; those that it shares with the one
   // before it are computed twice, alike.
   SmallVector<Value> at;
-  for (int64_t column = 0; column < columns; column += lanes)
-    at.push_back(b.constant(std::min(column, columns - lanes)));
-  Carried sums(at.size(), b.splat(accumulatorType, lanes, 0));
-  sums = loopOver(/*reduced=*/true, sums, [&](Carried carried) {
-    for (auto [column, sum] : llvm::zip_equal(at, carried)) {
-      Value addend = getAddend(b.load(input, getInputIndices(column), lanes));
-      sum = arith::AddFOp::create(b, sum, addend);
+  for (int64_t column = 0; column < columns; column += vectorElements())
+    at.push_back(b.constant(std::min(column, columns - vectorElements())));
+  // Several rows at a time have accumulators of their own, where there would be
+  // too few of them to hide the latency of an addition.
+  int64_t perRow = at.size() * perLane;
+  int64_t together = std::max<int64_t>(1, kColumnVectors / perRow);
+  if (std::optional<int64_t> rows =
+          getConstantIntValue(extents[extents.size() - 2]))
+    together = std::min(together, *rows);
+  Carried sums(together * perRow, b.splat(accumulatorType, lanes, 0));
+  sums = loopOverSummedRows(together, sums, [&](int64_t rows, Carried carried) {
+    Value first = indices[indices.size() - 2];
+    prefetch(b.getIndexAttr(0), rows * columns * elementBytes);
+    MutableArrayRef<Value> left = carried;
+    for (int64_t row = 0; row != rows; ++row) {
+      indices[indices.size() - 2] =
+          b.materialize(b.add(first, b.getIndexAttr(row)));
+      for (Value column : at) {
+        addTo(left.take_front(perLane), getAddends(column));
+        left = left.drop_front(perLane);
+      }
     }
     return carried;
   });
-  for (auto [column, sum] : llvm::zip_equal(at, sums)) {
+  MutableArrayRef<Value> all = sums;
+  for (int64_t row = 1; row != together; ++row)
+    addTo(all.take_front(perRow), all.slice(row * perRow, perRow));
+  for (auto [i, column] : llvm::enumerate(at)) {
     SmallVector<Value> to = getOutputIndices();
     to.push_back(column);
-    dest = b.store(finish(sum), dest, to);
+    dest = b.store(finishColumns(all.slice(i * perLane, perLane)), dest, to);
   }
   return dest;
 }
 
-/// Calls `body` for each vector of `count` elements; `lanes` says how wide it
-/// is.
+/// The results for the sums in vectors of columns.
+Value Scheduler::finishColumns(ArrayRef<Value> sums) {
+  Value even = finish(sums[0]);
+  if (sums.size() == 1)
+    return even;
+  Value odd = finish(sums[1]);
+  return vector::InterleaveOp::create(b, even, odd);
+}
+
+/// Calls `body` for each vector of `count` elements; `lanes` and `perLane` say
+/// how wide it is. `before` is called once for those of one pass.
 VectorLoops::Carried
 Scheduler::forVectors(Index count, Carried carried,
-                      function_ref<Carried(Value, Carried)> body) {
-  int64_t wide = lanes;
+                      function_ref<Carried(Value, Carried)> body,
+                      function_ref<void(Value, int64_t)> before) {
+  int64_t wideLanes = lanes, widePerLane = perLane;
   Index done = b.getIndexAttr(0);
   auto run = [&](int64_t together) {
-    int64_t step = lanes * together;
+    int64_t step = vectorElements() * together;
     Index end = b.add(done, b.mul(b.floorDiv(b.sub(count, done), step),
                                   b.getIndexAttr(step)));
     carried = b.loop(done, end, step, carried, [&](Value at, Carried inner) {
+      before(at, step);
       for (int64_t i = 0; i != together; ++i)
         inner =
-            body(b.materialize(b.add(at, b.getIndexAttr(i * lanes))), inner);
+            body(b.materialize(b.add(at, b.getIndexAttr(i * vectorElements()))),
+                 inner);
       return inner;
     });
     done = end;
@@ -469,37 +665,71 @@ Scheduler::forVectors(Index count, Carried carried,
   std::optional<int64_t> known = getConstantIntValue(count);
   for (; lanes > 1; lanes = known ? lanes / 2 : 1)
     run(1);
-  run(1);
-  lanes = wide;
+  for (; perLane >= 1; --perLane)
+    run(1);
+  lanes = wideLanes;
+  perLane = widePerLane;
   return carried;
 }
 
 /// `count` columns from `first` on: row after row is added to an accumulator in
-/// memory, so that the input is read in order. Carried are the result and the
-/// accumulator.
+/// memory, so that the input is read in order. With several rows at a time the
+/// columns are whole rows. Carried are the result and the accumulator, in which
+/// each vector of columns has its lanes' first elements before the second ones.
 VectorLoops::Carried Scheduler::sumColumnsInMemory(Index first, Index count,
+                                                   int64_t together,
                                                    Carried carried) {
+  auto getPart = [&](Value at, int64_t part) {
+    return b.materialize(b.add(at, b.getIndexAttr(part * lanes)));
+  };
+  auto loadSums = [&](Value accumulator, Value at) {
+    Carried sums;
+    for (int64_t part = 0; part != perLane; ++part)
+      sums.push_back(b.load(accumulator, {getPart(at, part)}, lanes));
+    return sums;
+  };
+  auto storeSums = [&](ArrayRef<Value> sums, Value accumulator, Value at) {
+    for (auto [part, sum] : llvm::enumerate(sums))
+      accumulator = b.store(sum, accumulator, {getPart(at, part)});
+    return accumulator;
+  };
+
   carried[1] = forVectors(count, {carried[1]}, [&](Value at, Carried inner) {
-    Value zero = b.splat(accumulatorType, lanes, 0);
-    return Carried{b.store(zero, inner[0], {at})};
+    Carried zeros(perLane, b.splat(accumulatorType, lanes, 0));
+    return Carried{storeSums(zeros, inner[0], at)};
   })[0];
-  carried[1] = loopOver(/*reduced=*/true, {carried[1]}, [&](Carried rows) {
-    return forVectors(count, rows, [&](Value at, Carried inner) {
-      Value column = b.materialize(b.add(first, at));
-      if (lanes * elementBytes >= kLineBytes)
-        prefetch(column, lanes * elementBytes);
-      Value addend = getAddend(b.load(input, getInputIndices(column), lanes));
-      Value sum = b.load(inner[0], {at}, lanes);
-      sum = arith::AddFOp::create(b, sum, addend);
-      return Carried{b.store(sum, inner[0], {at})};
-    });
-  })[0];
+  auto addRows = [&](int64_t rows, Carried inner) {
+    unsigned rowGroup = indices.size() - 2;
+    Value firstRow = indices[rowGroup];
+    auto fetch = [&](Value at, int64_t elements) {
+      // What comes in one pass over the rows is asked for in the order in
+      // which it lies in memory.
+      indices[rowGroup] = firstRow;
+      if (elements * elementBytes >= kLineBytes)
+        prefetch(b.add(first, b.mul(at, b.getIndexAttr(rows))),
+                 rows * elements * elementBytes);
+    };
+    return forVectors(
+        count, inner,
+        [&](Value at, Carried accumulator) {
+          Value column = b.materialize(b.add(first, at));
+          Carried sums = loadSums(accumulator[0], at);
+          for (int64_t row = 0; row != rows; ++row) {
+            indices[rowGroup] =
+                b.materialize(b.add(firstRow, b.getIndexAttr(row)));
+            addTo(sums, getAddends(column));
+          }
+          return Carried{storeSums(sums, accumulator[0], at)};
+        },
+        fetch);
+  };
+  carried[1] = loopOverSummedRows(together, {carried[1]}, addRows)[0];
   Value accumulator = carried[1];
   carried[0] = forVectors(count, {carried[0]}, [&](Value at, Carried inner) {
     SmallVector<Value> to = getOutputIndices();
     to.push_back(b.materialize(b.add(first, at)));
-    Value sum = b.load(accumulator, {at}, lanes);
-    return Carried{b.store(finish(sum), inner[0], to)};
+    return Carried{
+        b.store(finishColumns(loadSums(accumulator, at)), inner[0], to)};
   })[0];
   return carried;
 }
@@ -534,26 +764,30 @@ Value Scheduler::scheduleColumns(Value dest) {
   Index columns = extents.back();
   std::optional<int64_t> known = getConstantIntValue(columns);
   if (known && *known <= kColumnVectors * maxLanes) {
-    lanes = std::min<int64_t>(maxLanes, llvm::bit_floor(uint64_t(*known)));
+    setVectors(*known);
     return loopOver(/*reduced=*/false, {dest}, [&](Carried carried) {
       return Carried{sumColumnsInRegisters(*known, carried[0])};
     })[0];
   }
-  lanes = maxLanes;
+  setVectors(maxLanes * 2);
   int64_t chunk = kColumnBytes * 8 / accumulatorType.getWidth();
   if (known)
     chunk = getColumnPiece(std::min(chunk, *known));
-  // Not tensor.empty: CSE makes one of two of a size, and each loop that
-  // threads share needs an accumulator of its own.
-  Value accumulator = bufferization::AllocTensorOp::create(
-      b, RankedTensorType::get(chunk, accumulatorType), ValueRange());
+  int64_t together = 1;
+  if (known && chunk == *known && isWidened) {
+    together = kWidenedRowsTogether;
+    // Not what the pass reads itself.
+    ahead = std::max(ahead, together * chunk);
+  }
+  Value accumulator = makeScratch(chunk);
   return loopOver(/*reduced=*/false, {dest, accumulator}, [&](Carried carried) {
     Index whole = b.mul(b.floorDiv(columns, chunk), b.getIndexAttr(chunk));
     Index rest = b.sub(columns, whole);
     return b.independentLoop(b.getIndexAttr(0), columns, chunk, carried,
                              [&](Value first, Carried inner) {
                                auto sum = [&](Index count) {
-                                 return sumColumnsInMemory(first, count, inner);
+                                 return sumColumnsInMemory(first, count,
+                                                           together, inner);
                                };
                                if (isZeroInteger(rest))
                                  return sum(b.getIndexAttr(chunk));
@@ -613,22 +847,24 @@ Value Scheduler::schedule() {
   return result;
 }
 
-/// Has the result of an expand_shape written to a buffer without it: the buffer
+/// Has the result of expand_shapes written to a buffer without them: the buffer
 /// is seen in the other shape, so that the loops write to it and nothing has to
 /// be copied.
 static void writeUnexpanded(RewriterBase &rewriter,
                             bufferization::MaterializeInDestinationOp write) {
-  auto expand = write.getSource().getDefiningOp<tensor::ExpandShapeOp>();
-  if (!expand || !isa<MemRefType>(write.getDest().getType()))
+  if (!isa<MemRefType>(write.getDest().getType()))
     return;
   rewriter.setInsertionPoint(write);
-  Value dest =
-      memref::CollapseShapeOp::create(rewriter, write.getLoc(), write.getDest(),
-                                      expand.getReassociationIndices());
-  rewriter.modifyOpInPlace(write, [&] {
-    write.getSourceMutable().assign(expand.getSrc());
-    write.getDestMutable().assign(dest);
-  });
+  while (auto expand =
+             write.getSource().getDefiningOp<tensor::ExpandShapeOp>()) {
+    Value dest = memref::CollapseShapeOp::create(
+        rewriter, write.getLoc(), write.getDest(),
+        expand.getReassociationIndices());
+    rewriter.modifyOpInPlace(write, [&] {
+      write.getSourceMutable().assign(expand.getSrc());
+      write.getDestMutable().assign(dest);
+    });
+  }
 }
 
 namespace {

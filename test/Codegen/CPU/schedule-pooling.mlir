@@ -146,15 +146,20 @@ func.func @tiny_rows(%x: tensor<2x3xf32>, %init: tensor<2xf32>, %like: tensor<2x
 
 // -----
 
-// Columns in registers: the last vector ends with them.
+// Columns in registers: the last vector ends with them. Two rows have three
+// accumulators each, and the 49th is added to the first three.
 // CHECK-LABEL: func.func @columns(
 // CHECK:         %[[LAST:.*]] = arith.constant 12 : index
-// CHECK:         scf.for {{.*}} iter_args(%{{.*}}, %{{.*}}, %{{.*}} = 
-// CHECK-COUNT-3:   vector.transfer_read {{.*}} : tensor<49x20xf32>, vector<8xf32>
+// CHECK:         %[[ROWS:.*]] = arith.constant 48 : index
+// CHECK:         %[[SUMS:.*]]:6 = scf.for {{.*}} to %[[ROWS]] step
+// CHECK:           memref.prefetch
+// CHECK-COUNT-6:   vector.transfer_read {{.*}} : tensor<49x20xf32>, vector<8xf32>
 // CHECK:         scf.yield
+// CHECK-COUNT-3: vector.transfer_read {{.*}} : tensor<49x20xf32>, vector<8xf32>
+// CHECK-COUNT-3: arith.addf %{{.*}}, %[[SUMS]]#{{[345]}}
 // CHECK-COUNT-3: vector.transfer_write {{.*}} : vector<8xf32>, tensor<20xf32>
 // V512-LABEL:    func.func @columns(
-// V512:          scf.for {{.*}} iter_args(%{{.*}}, %{{.*}} = {{.*}}) -> (vector<16xf32>, vector<16xf32>)
+// V512:          scf.for {{.*}} -> (vector<16xf32>, vector<16xf32>, vector<16xf32>, vector<16xf32>, vector<16xf32>, vector<16xf32>, vector<16xf32>, vector<16xf32>)
 func.func @columns(%x: tensor<49x20xf32>, %init: tensor<20xf32>, %like: tensor<20xf32>) -> tensor<20xf32> {
   %zero = arith.constant 0.0 : f32
   %fill = linalg.fill ins(%zero : f32) outs(%init : tensor<20xf32>) -> tensor<20xf32>
@@ -228,7 +233,7 @@ func.func @dynamic_columns(%x: tensor<7x?xf32>, %init: tensor<?xf32>, %like: ten
 // Between kept axes.
 // CHECK-LABEL: func.func @middle(
 // CHECK:         scf.for
-// CHECK:           scf.for {{.*}} -> (vector<8xf32>, vector<8xf32>)
+// CHECK-COUNT-10:  vector.transfer_read {{.*}} : tensor<3x5x16xf32>, vector<8xf32>
 // CHECK:           vector.transfer_write {{.*}} : vector<8xf32>, tensor<3x16xf32>
 func.func @middle(%x: tensor<3x5x16xf32>, %init: tensor<3x16xf32>, %like: tensor<3x16xf32>) -> tensor<3x16xf32> {
   %zero = arith.constant 0.0 : f32
@@ -296,52 +301,175 @@ func.func @f64(%x: tensor<2x16xf64>, %init: tensor<2xf64>, %like: tensor<2xf64>)
 
 // -----
 
-// Halves are added up in f32 and narrowed once, behind the mean.
+// Halves are added up in f32 and narrowed once, behind the mean. There are as
+// many rows in a pass as lanes, and a vector has the sums of all.
 // CHECK-LABEL: func.func @f16(
-// CHECK:         %[[READ:.*]] = vector.transfer_read {{.*}} : tensor<2x16xf16>, vector<8xf16>
-// CHECK:         arith.extf %[[READ]] : vector<8xf16> to vector<8xf32>
-// CHECK:         arith.divf {{.*}} : vector<2xf32>
-// CHECK:         arith.truncf {{.*}} : vector<2xf32> to vector<2xf16>
-// CHECK:         vector.transfer_write {{.*}} : vector<2xf16>, tensor<2xf16>
-func.func @f16(%x: tensor<2x16xf16>, %init: tensor<2xf32>, %like: tensor<2xf16>) -> tensor<2xf16> {
+// CHECK:         %[[STEP:.*]] = arith.constant 8 : index
+// CHECK:         scf.for {{.*}} step %[[STEP]]
+// CHECK:           %[[READ:.*]] = vector.transfer_read {{.*}} : tensor<20x17xf16>, vector<8xf16>
+// CHECK:           arith.extf %[[READ]] : vector<8xf16> to vector<8xf32>
+// CHECK-COUNT-23:  vector.transfer_read {{.*}}f16>
+// CHECK-NOT:       vector.transfer_read {{.*}}f16>
+// CHECK-COUNT-14:  vector.shuffle
+// CHECK-NOT:       vector.shuffle
+// CHECK:           arith.divf {{.*}} : vector<8xf32>
+// CHECK:           arith.truncf {{.*}} : vector<8xf32> to vector<8xf16>
+// CHECK:           vector.transfer_write {{.*}} : vector<8xf16>, tensor<20xf16>
+// The four that are left.
+// CHECK:         scf.for
+// CHECK:           tensor.insert {{.*}} : tensor<20xf16>
+func.func @f16(%x: tensor<20x17xf16>, %init: tensor<20xf32>, %like: tensor<20xf16>) -> tensor<20xf16> {
   %zero = arith.constant 0.0 : f32
-  %fill = linalg.fill ins(%zero : f32) outs(%init : tensor<2xf32>) -> tensor<2xf32>
-  %sum = linalg.generic {indexing_maps = [affine_map<(a, b) -> (a, b)>, affine_map<(a, b) -> (a)>], iterator_types = ["parallel", "reduction"]} ins(%x : tensor<2x16xf16>) outs(%fill : tensor<2xf32>) {
+  %fill = linalg.fill ins(%zero : f32) outs(%init : tensor<20xf32>) -> tensor<20xf32>
+  %sum = linalg.generic {indexing_maps = [affine_map<(a, b) -> (a, b)>, affine_map<(a, b) -> (a)>], iterator_types = ["parallel", "reduction"]} ins(%x : tensor<20x17xf16>) outs(%fill : tensor<20xf32>) {
   ^bb0(%i: f16, %o: f32):
     %w = arith.extf %i : f16 to f32
     %s = arith.addf %o, %w : f32
     linalg.yield %s : f32
-  } -> tensor<2xf32>
-  %mean = linalg.generic {indexing_maps = [affine_map<(a) -> (a)>, affine_map<(a) -> (a)>], iterator_types = ["parallel"]} ins(%sum : tensor<2xf32>) outs(%like : tensor<2xf16>) {
+  } -> tensor<20xf32>
+  %mean = linalg.generic {indexing_maps = [affine_map<(a) -> (a)>, affine_map<(a) -> (a)>], iterator_types = ["parallel"]} ins(%sum : tensor<20xf32>) outs(%like : tensor<20xf16>) {
   ^bb0(%i: f32, %o: f16):
-    %c = arith.constant 16.0 : f32
+    %c = arith.constant 17.0 : f32
     %q = arith.divf %i, %c : f32
     %d = arith.truncf %q : f32 to f16
     linalg.yield %d : f16
-  } -> tensor<2xf16>
-  return %mean : tensor<2xf16>
+  } -> tensor<20xf16>
+  return %mean : tensor<20xf16>
 }
 
 // -----
 
-// CHECK-LABEL: func.func @bf16(
-// CHECK:         arith.extf {{.*}} : vector<8xbf16> to vector<8xf32>
-// CHECK:         arith.truncf {{.*}} : vector<8xf32> to vector<8xbf16>
-func.func @bf16(%x: tensor<16x8xbf16>, %init: tensor<8xf32>, %like: tensor<8xbf16>) -> tensor<8xbf16> {
+// Long rows of halves: as many in a pass too, by a loop that keeps their
+// vectors in memory.
+// CHECK-LABEL: func.func @long_rows_of_f16(
+// CHECK:         %[[SCRATCH:.*]] = bufferization.alloc_tensor() : tensor<64xf32>
+// CHECK:         scf.for
+// CHECK:           scf.for
+// CHECK:             scf.for {{.*}} -> (vector<8xf32>, vector<8xf32>, vector<8xf32>, vector<8xf32>)
+// CHECK:             vector.transfer_write {{.*}} : vector<8xf32>, tensor<64xf32>
+// CHECK-COUNT-8:   vector.transfer_read {{.*}} : tensor<64xf32>, vector<8xf32>
+// CHECK-COUNT-14:  vector.shuffle
+// CHECK-NOT:       vector.shuffle
+// CHECK:           vector.transfer_write {{.*}} : vector<8xf32>, tensor<16xf32>
+func.func @long_rows_of_f16(%x: tensor<16x361xf16>, %init: tensor<16xf32>) -> tensor<16xf32> {
+  %zero = arith.constant 0.0 : f32
+  %fill = linalg.fill ins(%zero : f32) outs(%init : tensor<16xf32>) -> tensor<16xf32>
+  %sum = linalg.generic {indexing_maps = [affine_map<(a, b) -> (a, b)>, affine_map<(a, b) -> (a)>], iterator_types = ["parallel", "reduction"]} ins(%x : tensor<16x361xf16>) outs(%fill : tensor<16xf32>) {
+  ^bb0(%i: f16, %o: f32):
+    %w = arith.extf %i : f16 to f32
+    %s = arith.addf %o, %w : f32
+    linalg.yield %s : f32
+  } -> tensor<16xf32>
+  return %sum : tensor<16xf32>
+}
+
+// -----
+
+// bf16 are read in words, and the two of a word are added by themselves. The
+// last 9 of 25 come in a vector that ends with the row, of which 7 elements, 4
+// of them even, were added before.
+// CHECK-LABEL: func.func @bf16_rows(
+// CHECK:         %[[ALL:.*]] = vector.transfer_read {{.*}} : tensor<8x25xbf16>, vector<16xbf16>
+// CHECK:         %[[EVEN:.*]], %[[ODD:.*]] = vector.deinterleave %[[ALL]] : vector<16xbf16> -> vector<8xbf16>
+// CHECK:         arith.extf %[[EVEN]] : vector<8xbf16> to vector<8xf32>
+// CHECK:         arith.extf %[[ODD]] : vector<8xbf16> to vector<8xf32>
+// CHECK:         %[[FROM:.*]] = arith.constant 9 : index
+// CHECK:         %[[LAST:.*]] = vector.transfer_read %{{.*}}[%{{.*}}, %[[FROM]]], {{.*}} : tensor<8x25xbf16>, vector<16xbf16>
+// CHECK:         %[[EVEN:.*]], %[[ODD:.*]] = vector.deinterleave %[[LAST]]
+// CHECK:         %[[WIDE_EVEN:.*]] = arith.extf %[[EVEN]]
+// CHECK:         %[[WIDE_ODD:.*]] = arith.extf %[[ODD]]
+// CHECK:         %[[FOUR:.*]] = arith.constant 4 : index
+// CHECK:         %[[MASK:.*]] = vector.create_mask %[[FOUR]] : vector<8xi1>
+// CHECK:         arith.select %[[MASK]], %{{.*}}, %[[WIDE_EVEN]]
+// CHECK:         %[[THREE:.*]] = arith.constant 3 : index
+// CHECK:         %[[MASK:.*]] = vector.create_mask %[[THREE]] : vector<8xi1>
+// CHECK:         arith.select %[[MASK]], %{{.*}}, %[[WIDE_ODD]]
+func.func @bf16_rows(%x: tensor<8x25xbf16>, %init: tensor<8xf32>) -> tensor<8xf32> {
   %zero = arith.constant 0.0 : f32
   %fill = linalg.fill ins(%zero : f32) outs(%init : tensor<8xf32>) -> tensor<8xf32>
-  %sum = linalg.generic {indexing_maps = [affine_map<(a, b) -> (a, b)>, affine_map<(a, b) -> (b)>], iterator_types = ["reduction", "parallel"]} ins(%x : tensor<16x8xbf16>) outs(%fill : tensor<8xf32>) {
+  %sum = linalg.generic {indexing_maps = [affine_map<(a, b) -> (a, b)>, affine_map<(a, b) -> (a)>], iterator_types = ["parallel", "reduction"]} ins(%x : tensor<8x25xbf16>) outs(%fill : tensor<8xf32>) {
   ^bb0(%i: bf16, %o: f32):
     %w = arith.extf %i : bf16 to f32
     %s = arith.addf %o, %w : f32
     linalg.yield %s : f32
   } -> tensor<8xf32>
-  %mean = linalg.generic {indexing_maps = [affine_map<(a) -> (a)>, affine_map<(a) -> (a)>], iterator_types = ["parallel"]} ins(%sum : tensor<8xf32>) outs(%like : tensor<8xbf16>) {
+  return %sum : tensor<8xf32>
+}
+
+// -----
+
+// Sums in f64 have lanes for one bf16 each.
+// CHECK-LABEL: func.func @bf16_in_f64(
+// CHECK-NOT:     vector.deinterleave
+// CHECK:         vector.transfer_read {{.*}} : tensor<8x16xbf16>, vector<4xbf16>
+// CHECK-NOT:     vector.deinterleave
+func.func @bf16_in_f64(%x: tensor<8x16xbf16>, %init: tensor<8xf64>) -> tensor<8xf64> {
+  %zero = arith.constant 0.0 : f64
+  %fill = linalg.fill ins(%zero : f64) outs(%init : tensor<8xf64>) -> tensor<8xf64>
+  %sum = linalg.generic {indexing_maps = [affine_map<(a, b) -> (a, b)>, affine_map<(a, b) -> (a)>], iterator_types = ["parallel", "reduction"]} ins(%x : tensor<8x16xbf16>) outs(%fill : tensor<8xf64>) {
+  ^bb0(%i: bf16, %o: f64):
+    %w = arith.extf %i : bf16 to f64
+    %s = arith.addf %o, %w : f64
+    linalg.yield %s : f64
+  } -> tensor<8xf64>
+  return %sum : tensor<8xf64>
+}
+
+// -----
+
+// CHECK-LABEL: func.func @bf16_columns(
+// CHECK:         %[[READ:.*]] = vector.transfer_read {{.*}} : tensor<16x16xbf16>, vector<16xbf16>
+// CHECK:         %[[EVEN:.*]], %[[ODD:.*]] = vector.deinterleave %[[READ]] : vector<16xbf16> -> vector<8xbf16>
+// CHECK:         arith.extf %[[EVEN]] : vector<8xbf16> to vector<8xf32>
+// CHECK:         arith.extf %[[ODD]] : vector<8xbf16> to vector<8xf32>
+// CHECK:         %[[EVEN:.*]] = arith.truncf {{.*}} : vector<8xf32> to vector<8xbf16>
+// CHECK:         %[[ODD:.*]] = arith.truncf {{.*}} : vector<8xf32> to vector<8xbf16>
+// CHECK:         vector.interleave %[[EVEN]], %[[ODD]] : vector<8xbf16> -> vector<16xbf16>
+func.func @bf16_columns(%x: tensor<16x16xbf16>, %init: tensor<16xf32>, %like: tensor<16xbf16>) -> tensor<16xbf16> {
+  %zero = arith.constant 0.0 : f32
+  %fill = linalg.fill ins(%zero : f32) outs(%init : tensor<16xf32>) -> tensor<16xf32>
+  %sum = linalg.generic {indexing_maps = [affine_map<(a, b) -> (a, b)>, affine_map<(a, b) -> (b)>], iterator_types = ["reduction", "parallel"]} ins(%x : tensor<16x16xbf16>) outs(%fill : tensor<16xf32>) {
+  ^bb0(%i: bf16, %o: f32):
+    %w = arith.extf %i : bf16 to f32
+    %s = arith.addf %o, %w : f32
+    linalg.yield %s : f32
+  } -> tensor<16xf32>
+  %mean = linalg.generic {indexing_maps = [affine_map<(a) -> (a)>, affine_map<(a) -> (a)>], iterator_types = ["parallel"]} ins(%sum : tensor<16xf32>) outs(%like : tensor<16xbf16>) {
   ^bb0(%i: f32, %o: bf16):
     %d = arith.truncf %i : f32 to bf16
     linalg.yield %d : bf16
-  } -> tensor<8xbf16>
-  return %mean : tensor<8xbf16>
+  } -> tensor<16xbf16>
+  return %mean : tensor<16xbf16>
+}
+
+// -----
+
+// Two rows of halves in a pass over the accumulators, four vectors at a time,
+// and what comes two rows later is asked for in the order of memory: each
+// vector asks for as much as it reads. An odd last row and an odd last column
+// are by themselves.
+// CHECK-LABEL: func.func @bf16_columns_in_memory(
+// CHECK-COUNT-3: vector.transfer_write {{.*}} vector<1xf32>
+// CHECK:         %[[ROWS:.*]] = arith.constant 48 : index
+// CHECK:         scf.for %[[ROW:.*]] = %{{.*}} to %[[ROWS]] step
+// CHECK:           scf.for %[[AT:.*]] = 
+// CHECK-COUNT-4:     memref.prefetch %{{.*}}[%[[ROW]], %{{.*}}]
+// CHECK-COUNT-2:     vector.transfer_read {{.*}} : tensor<1027xf32>, vector<8xf32>
+// CHECK-COUNT-2:     vector.transfer_read {{.*}} : tensor<49x1027xbf16>, vector<16xbf16>
+// CHECK-COUNT-2:     vector.transfer_write {{.*}} : vector<8xf32>, tensor<1027xf32>
+// CHECK:           scf.yield
+// CHECK:           vector.transfer_read {{.*}} : tensor<49x1027xbf16>, vector<2xbf16>
+// CHECK:           vector.transfer_read {{.*}} : tensor<49x1027xbf16>, vector<1xbf16>
+func.func @bf16_columns_in_memory(%x: tensor<49x1027xbf16>, %init: tensor<1027xf32>) -> tensor<1027xf32> {
+  %zero = arith.constant 0.0 : f32
+  %fill = linalg.fill ins(%zero : f32) outs(%init : tensor<1027xf32>) -> tensor<1027xf32>
+  %sum = linalg.generic {indexing_maps = [affine_map<(a, b) -> (a, b)>, affine_map<(a, b) -> (b)>], iterator_types = ["reduction", "parallel"]} ins(%x : tensor<49x1027xbf16>) outs(%fill : tensor<1027xf32>) {
+  ^bb0(%i: bf16, %o: f32):
+    %w = arith.extf %i : bf16 to f32
+    %s = arith.addf %o, %w : f32
+    linalg.yield %s : f32
+  } -> tensor<1027xf32>
+  return %sum : tensor<1027xf32>
 }
 
 // -----

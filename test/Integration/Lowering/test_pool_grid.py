@@ -63,6 +63,19 @@ OTHER_TYPES = [
     )
     if pixels > 1 or shift == 1
 ]
+# Halves: vectors of twice as many elements, rows that come as many at a time as
+# there are lanes, wide columns two rows at a time. Each with another version.
+HALF_ROWS = (2, 5, 9, 15, 31, 33, 63, 65, 127, 129, 255, 257, 361)
+HALF_COLUMNS = (2, 15, 31, 33, 63, 65, 127, 129, 130, 257, 515, 1029)
+HALVES = [
+    make(extent, type_)
+    for type_ in (F16, BF16)
+    for make, extents in (
+        (lambda e, t: Head((2 * e % 37 + 1, 1, e), type=t), HALF_ROWS),
+        (lambda e, t: nhwc(e, 1, e % 6 + 2, type=t), HALF_COLUMNS),
+    )
+    for extent in extents
+]
 OTHER_AXES = [
     Head((17, 49)),  # 1-D
     Head((3, 2, 5, 7)),  # 3-D
@@ -99,6 +112,17 @@ def test_large_maps(compiled, head):
 @ids(OTHER_TYPES)
 def test_types(compiled, head):
     lowering.check(compiled(head))
+
+
+@pytest.mark.parametrize(
+    "head, shift",
+    [(head, shift) for shift, head in enumerate(HALVES)],
+    ids=[head.label() for head in HALVES],
+)
+def test_halves(compiled, head, shift):
+    levels = lowering.vector_levels()
+    level = levels[shift % len(levels)]
+    lowering.check(compiled(head, f"--mcpu={level}"))
 
 
 @ids(OTHER_AXES)
