@@ -15,32 +15,35 @@ static Type getElementType(Value value) {
   return cast<RankedTensorType>(value.getType()).getElementType();
 }
 
-/// The scale or zero point `tensor` as an operand beside data of `rank` axes:
-/// one number, or one for each slice along the axis. Nullopt, and the reason in
-/// `whyNot`, when it is neither.
-static std::optional<ElementOperand> getParameter(Emitter &e, Operation *op,
-                                                  const Tensor &data,
-                                                  Tensor tensor,
-                                                  std::string &whyNot) {
+/// Adds the scale or zero point `tensor` to `operands`, of which the first is
+/// the data of `op`: one number, or one for each slice along its axis. When it
+/// is neither, false, and the reason in `whyNot`.
+static bool addParameter(Emitter &e, Operation *op, Tensor tensor,
+                         SmallVectorImpl<ElementOperand> &operands,
+                         std::string &whyNot) {
+  const Tensor &data = operands.front().tensor;
   auto number = [&](StringRef name, int64_t otherwise) {
     auto attr = op->getAttrOfType<IntegerAttr>(name);
     return attr ? attr.getInt() : otherwise;
   };
   if (number("block_size", 0) != 0) {
     whyNot = "it quantises in blocks";
-    return std::nullopt;
+    return false;
   }
   if (llvm::all_of(tensor.shape,
-                   [](const Extent &extent) { return extent.isNumber(1); }))
-    return ElementOperand(e.createReshape(tensor, {}));
+                   [](const Extent &extent) { return extent.isNumber(1); })) {
+    operands.push_back(e.createReshape(tensor, {}));
+    return true;
+  }
   int64_t axis = number("axis", 1);
   axis += axis < 0 ? data.getRank() : 0;
   if (tensor.getRank() != 1 || axis < 0 || axis >= data.getRank() ||
       data.shape[axis] != tensor.shape[0]) {
     whyNot = "its scales or zero points do not fit its axis";
-    return std::nullopt;
+    return false;
   }
-  return ElementOperand(std::move(tensor), axis);
+  operands.push_back({std::move(tensor), axis});
+  return true;
 }
 
 /// Integers of at most 16 bits as i32, of more as i64.
@@ -68,22 +71,16 @@ class LowerDequantizeLinear : public LowerNode<onnx::DequantizeLinearOp> {
     if (!isa<IntegerType>(from) || !isa<FloatType>(element) ||
         !isa<FloatType>(scale.getElementType()))
       return e.refuse("its types are not lowered");
+    Value zero = onnx::presentOrNull(op.getXZeroPoint());
+    if (zero && getElementType(zero) != from)
+      return e.refuse("its zero point has another type than its input");
     std::string whyNot;
     SmallVector<ElementOperand> tensors = {x};
-    std::optional<ElementOperand> operand =
-        getParameter(e, op, x, scale, whyNot);
-    if (!operand)
+    if (!addParameter(e, op, scale, tensors, whyNot) ||
+        (zero &&
+         !addParameter(e, op, e.getTensor(zero, operands.getXZeroPoint()),
+                       tensors, whyNot)))
       return e.refuse(whyNot);
-    tensors.push_back(*operand);
-    if (Value zero = onnx::presentOrNull(op.getXZeroPoint())) {
-      if (getElementType(zero) != from)
-        return e.refuse("its zero point has another type than its input");
-      operand = getParameter(
-          e, op, x, e.getTensor(zero, operands.getXZeroPoint()), whyNot);
-      if (!operand)
-        return e.refuse(whyNot);
-      tensors.push_back(*operand);
-    }
     bool isUnsigned = from.isUnsignedInteger();
     Type type = e.getComputeType(element);
     return e.createPerElement(
@@ -118,22 +115,16 @@ class LowerQuantizeLinear : public LowerNode<onnx::QuantizeLinearOp> {
     if (!type.isF32() || scale.getElementType() != type ||
         op.getPrecision().value_or(0) != 0)
       return e.refuse("its types are not lowered");
+    Value zero = onnx::presentOrNull(op.getYZeroPoint());
+    if (zero && getElementType(zero) != to)
+      return e.refuse("its zero point has another type than its result");
     std::string whyNot;
     SmallVector<ElementOperand> tensors = {x};
-    std::optional<ElementOperand> operand =
-        getParameter(e, op, x, scale, whyNot);
-    if (!operand)
+    if (!addParameter(e, op, scale, tensors, whyNot) ||
+        (zero &&
+         !addParameter(e, op, e.getTensor(zero, operands.getYZeroPoint()),
+                       tensors, whyNot)))
       return e.refuse(whyNot);
-    tensors.push_back(*operand);
-    if (Value zero = onnx::presentOrNull(op.getYZeroPoint())) {
-      if (getElementType(zero) != to)
-        return e.refuse("its zero point has another type than its result");
-      operand = getParameter(
-          e, op, x, e.getTensor(zero, operands.getYZeroPoint()), whyNot);
-      if (!operand)
-        return e.refuse(whyNot);
-      tensors.push_back(*operand);
-    }
     bool isUnsigned = to.isUnsigned();
     unsigned width = to.getWidth();
     double low = isUnsigned ? 0 : -std::ldexp(1.0, width - 1);
