@@ -202,6 +202,20 @@ private:
     if (StringAttr text = getRest(rest, b.getContext()))
       fields.push_back(b.getNamedAttr("rest", text));
   }
+  /// The same for a graph, without what becomes operations, values and
+  /// attributes of their own.
+  void setRestOfGraph(SmallVectorImpl<NamedAttribute> &fields,
+                      const GraphProto &graph) {
+    GraphProto rest = graph;
+    rest.clear_node();
+    rest.clear_name();
+    rest.clear_initializer();
+    rest.clear_sparse_initializer();
+    rest.clear_input();
+    rest.clear_output();
+    rest.clear_value_info();
+    setRest(fields, rest);
+  }
 
   OpBuilder b;
   Location loc;
@@ -531,14 +545,6 @@ DictionaryAttr Importer::importSubgraph(const GraphProto &graph,
   YieldOp::create(b, loc, results,
                   outputs.empty() ? nullptr : b.getArrayAttr(outputs));
 
-  GraphProto rest = graph;
-  rest.clear_node();
-  rest.clear_name();
-  rest.clear_initializer();
-  rest.clear_sparse_initializer();
-  rest.clear_input();
-  rest.clear_output();
-  rest.clear_value_info();
   SmallVector<NamedAttribute> fields;
   fields.push_back(b.getNamedAttr("attr", b.getStringAttr(attr.name())));
   if (attr.type() == AttributeProto::GRAPHS)
@@ -550,7 +556,7 @@ DictionaryAttr Importer::importSubgraph(const GraphProto &graph,
   if (graph.value_info_size())
     fields.push_back(
         b.getNamedAttr("value_info", importValueInfos(graph.value_info())));
-  setRest(fields, rest);
+  setRestOfGraph(fields, graph);
   return b.getDictionaryAttr(fields);
 }
 
@@ -610,21 +616,13 @@ void Importer::importMainGraph(const GraphProto &graph,
   if (!outputAttrs.empty())
     function.setResAttrsAttr(b.getArrayAttr(outputAttrs));
 
-  GraphProto rest = graph;
-  rest.clear_node();
-  rest.clear_name();
-  rest.clear_initializer();
-  rest.clear_sparse_initializer();
-  rest.clear_input();
-  rest.clear_output();
-  rest.clear_value_info();
   SmallVector<NamedAttribute> fields;
   if (graph.has_name())
     fields.push_back(b.getNamedAttr("name", b.getStringAttr(graph.name())));
   if (graph.value_info_size())
     fields.push_back(
         b.getNamedAttr("value_info", importValueInfos(graph.value_info())));
-  setRest(fields, rest);
+  setRestOfGraph(fields, graph);
   function->setAttr(kGraphAttr, b.getDictionaryAttr(fields));
 }
 
