@@ -159,17 +159,6 @@ static Attribute getSignature(func::FuncOp head) {
   auto output = dyn_cast<RankedTensorType>(head.getResultTypes().front());
   if (!features || !output)
     return nullptr;
-  auto getElement = [](Type type) -> std::optional<Element> {
-    if (type.isF16())
-      return Element::F16;
-    if (type.isBF16())
-      return Element::BF16;
-    if (type.isF32())
-      return Element::F32;
-    if (type.isF64())
-      return Element::F64;
-    return std::nullopt;
-  };
   std::optional<Element> element = getElement(features.getElementType());
   std::optional<Element> outputElement = getElement(output.getElementType());
   if (!element || !outputElement)

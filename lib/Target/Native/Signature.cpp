@@ -40,7 +40,7 @@ StringRef headopt::getName(Element element) {
   llvm_unreachable("unknown element type");
 }
 
-static std::optional<Element> getElement(Type type) {
+std::optional<Element> headopt::getElement(Type type) {
   if (type.isF16())
     return Element::F16;
   if (type.isBF16())

@@ -9,9 +9,11 @@
 
 #include "mlir/IR/Attributes.h"
 #include "mlir/IR/MLIRContext.h"
+#include "mlir/IR/Types.h"
 #include "llvm/ADT/SmallVector.h"
 #include "llvm/Support/Error.h"
 #include <cstdint>
+#include <optional>
 #include <string>
 
 namespace headopt {
@@ -29,6 +31,9 @@ inline constexpr llvm::StringLiteral kSignatureAttr = "headopt.signature";
 
 /// Element type of features or output.
 enum class Element { F16, BF16, F32, F64 };
+
+/// The same as an element of tensors; none where heads have no such elements.
+std::optional<Element> getElement(mlir::Type type);
 
 /// Bytes of one element.
 unsigned getSize(Element element);
