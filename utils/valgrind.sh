@@ -28,6 +28,8 @@ heads=(
   "double double 9x5x5 7"
   "half uint16_t 11x7x7 6"
   "brain uint16_t 11x7x7 6" # bf16, whose weights are stored in pairs
+  "long uint16_t 19x13x13 19" # rows by a loop, many at a time
+  "wide uint16_t 5x3x301 301" # bf16 in accumulators in memory
 )
 
 .deps/venv/bin/python - "$folder" << 'EOF'
@@ -43,6 +45,8 @@ for name, head in {
     "double": Head((9, 5, 5), type=F64, layers=(7,)),
     "half": Head((11, 7, 7), type=F16, layers=(6,)),
     "brain": Head((11, 7, 7), type=BF16, layers=(6,)),
+    "long": Head((19, 13, 13), type=F16),
+    "wide": nhwc(301, 5, 3, type=BF16),
 }.items():
     onnx.save(head.model(), f"{sys.argv[1]}/{name}.onnx")
 EOF
