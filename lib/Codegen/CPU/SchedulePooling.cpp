@@ -66,7 +66,9 @@ static Value schedule(VectorLoops &b, const PoolingReduction &reduction,
 
 /// Has the result of expand_shapes written to a buffer without them: the buffer
 /// is seen in the other shape, so that the loops write to it and nothing has to
-/// be copied.
+/// be copied. A buffer that is not known to have such a shape stays as it is:
+/// one with gaps between axes that are to be one, or with unknown axes for a
+/// number.
 static void writeUnexpanded(RewriterBase &rewriter,
                             bufferization::MaterializeInDestinationOp write) {
   if (!isa<MemRefType>(write.getDest().getType()))
@@ -74,6 +76,11 @@ static void writeUnexpanded(RewriterBase &rewriter,
   rewriter.setInsertionPoint(write);
   while (auto expand =
              write.getSource().getDefiningOp<tensor::ExpandShapeOp>()) {
+    auto type = cast<MemRefType>(write.getDest().getType());
+    if (!memref::CollapseShapeOp::isGuaranteedCollapsible(
+            type, expand.getReassociationIndices()) ||
+        (expand.getSrcType().getRank() == 0 && !type.hasStaticShape()))
+      return;
     Value dest = memref::CollapseShapeOp::create(
         rewriter, write.getLoc(), write.getDest(),
         expand.getReassociationIndices());

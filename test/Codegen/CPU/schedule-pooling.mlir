@@ -507,3 +507,64 @@ func.func @known_result(%x: tensor<?x3x8xf32>, %init: tensor<2x3xf32>, %like: te
   } -> tensor<2x3xf32>
   return %sum : tensor<2x3xf32>
 }
+
+// -----
+
+// What is written through expand_shapes is written to the buffer in the other shape.
+// CHECK-LABEL: func.func @written_unexpanded(
+// CHECK-SAME:    %[[Y:[a-z0-9]+]]: memref<2x2x3xf32>
+// CHECK:         %[[ROWS:.*]] = memref.collapse_shape %[[Y]] {{\[}}[0], [1, 2]] : memref<2x2x3xf32> into memref<2x6xf32>
+// CHECK:         %[[ALL:.*]] = memref.collapse_shape %[[ROWS]] {{\[}}[0, 1]] : memref<2x6xf32> into memref<12xf32>
+// CHECK:         bufferization.materialize_in_destination %{{.*}} in restrict writable %[[ALL]] : (tensor<12xf32>, memref<12xf32>)
+func.func @written_unexpanded(%x: tensor<2x6x8xf32>, %init: tensor<2x6xf32>, %y: memref<2x2x3xf32>) {
+  %zero = arith.constant 0.0 : f32
+  %fill = linalg.fill ins(%zero : f32) outs(%init : tensor<2x6xf32>) -> tensor<2x6xf32>
+  %sum = linalg.generic {indexing_maps = [affine_map<(a, b, c) -> (a, b, c)>, affine_map<(a, b, c) -> (a, b)>], iterator_types = ["parallel", "parallel", "reduction"]} ins(%x : tensor<2x6x8xf32>) outs(%fill : tensor<2x6xf32>) {
+  ^bb0(%i: f32, %o: f32):
+    %s = arith.addf %o, %i : f32
+    linalg.yield %s : f32
+  } -> tensor<2x6xf32>
+  %map = tensor.expand_shape %sum [[0], [1, 2]] output_shape [2, 2, 3] : tensor<2x6xf32> into tensor<2x2x3xf32>
+  bufferization.materialize_in_destination %map in restrict writable %y : (tensor<2x2x3xf32>, memref<2x2x3xf32>) -> ()
+  return
+}
+
+// -----
+
+// A buffer with a gap behind each row of 3 has no such shape.
+// CHECK-LABEL: func.func @written_with_gaps(
+// CHECK-SAME:    %[[Y:[a-z0-9]+]]: memref<2x3xf32, strided<[4, 1]>>
+// CHECK-NOT:     memref.collapse_shape
+// CHECK:         bufferization.materialize_in_destination %{{.*}} in restrict writable %[[Y]]
+func.func @written_with_gaps(%x: tensor<6x8xf32>, %init: tensor<6xf32>, %y: memref<2x3xf32, strided<[4, 1]>>) {
+  %zero = arith.constant 0.0 : f32
+  %fill = linalg.fill ins(%zero : f32) outs(%init : tensor<6xf32>) -> tensor<6xf32>
+  %sum = linalg.generic {indexing_maps = [affine_map<(a, b) -> (a, b)>, affine_map<(a, b) -> (a)>], iterator_types = ["parallel", "reduction"]} ins(%x : tensor<6x8xf32>) outs(%fill : tensor<6xf32>) {
+  ^bb0(%i: f32, %o: f32):
+    %s = arith.addf %o, %i : f32
+    linalg.yield %s : f32
+  } -> tensor<6xf32>
+  %map = tensor.expand_shape %sum [[0, 1]] output_shape [2, 3] : tensor<6xf32> into tensor<2x3xf32>
+  bufferization.materialize_in_destination %map in restrict writable %y : (tensor<2x3xf32>, memref<2x3xf32, strided<[4, 1]>>) -> ()
+  return
+}
+
+// -----
+
+// Nor is a buffer known to be of one number.
+// CHECK-LABEL: func.func @written_number(
+// CHECK-SAME:    %[[Y:[a-z0-9]+]]: memref<?xf32>
+// CHECK-NOT:     memref.collapse_shape
+// CHECK:         bufferization.materialize_in_destination %{{.*}} in restrict writable %[[Y]]
+func.func @written_number(%x: tensor<8xf32>, %init: tensor<f32>, %y: memref<?xf32>) {
+  %zero = arith.constant 0.0 : f32
+  %fill = linalg.fill ins(%zero : f32) outs(%init : tensor<f32>) -> tensor<f32>
+  %sum = linalg.generic {indexing_maps = [affine_map<(a) -> (a)>, affine_map<(a) -> ()>], iterator_types = ["reduction"]} ins(%x : tensor<8xf32>) outs(%fill : tensor<f32>) {
+  ^bb0(%i: f32, %o: f32):
+    %s = arith.addf %o, %i : f32
+    linalg.yield %s : f32
+  } -> tensor<f32>
+  %one = tensor.expand_shape %sum [] output_shape [1] : tensor<f32> into tensor<1xf32>
+  bufferization.materialize_in_destination %one in restrict writable %y : (tensor<1xf32>, memref<?xf32>) -> ()
+  return
+}
