@@ -9,6 +9,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "PoolingLoops.h"
+#include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/Dialect/Utils/StaticValueUtils.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
@@ -26,6 +27,12 @@ constexpr int64_t kShortRowVectors = 8;
 /// widened takes longer than reading, so of that as many rows as lanes are
 /// taken, whose sums are a vector.
 constexpr int64_t kRowsTogether = 2;
+/// Rows in one pass are summed by code of their own where that is no more than
+/// so many operations on vectors, and by a loop otherwise: the processor has to
+/// fetch and to decode the code anew in each pass when it is longer.
+constexpr int64_t kPassOperations = 512;
+/// What a function of math counts for among them.
+constexpr int64_t kFunctionOperations = 16;
 /// Accumulators of a long row: enough to hide the latency of an addition.
 constexpr int64_t kRowAccumulators = 4;
 /// The end of a short row is read in up to this many narrower vectors; a wide
@@ -44,11 +51,13 @@ public:
 private:
   Value sumRow(Value row);
   bool isShortRow();
+  bool isShortPass(int64_t count);
+  bool areRowsInOrder();
   Value sumShortRow();
   Carried sumLongRow(Carried sums);
   Value sumShortRows(Value first, int64_t count);
-  std::pair<Value, Value> sumLongRows(Value first, int64_t count,
-                                      Value scratch);
+  std::pair<Value, Value> sumRowsInLoop(Value first, int64_t count,
+                                        Value scratch);
   Value sumAcross(Carried rows);
   Value addNeighbours(Value x, Value y, int64_t unit, int64_t span);
   Value getPiece(int64_t from, int64_t count);
@@ -152,6 +161,28 @@ Value RowSchedule::getPiece(int64_t from, int64_t count) {
 bool RowSchedule::isShortRow() {
   std::optional<int64_t> length = getConstantIntValue(extents.back());
   return length && *length <= kShortRowVectors * vectorElements();
+}
+
+/// Whether `count` rows are summed by code of their own.
+bool RowSchedule::isShortPass(int64_t count) {
+  if (!isShortRow())
+    return false;
+  int64_t operations = 0;
+  for (Operation &op : pooling.sum.getBody()->without_terminator())
+    if (isa<math::MathDialect>(op.getDialect()))
+      operations += kFunctionOperations;
+    else if (!op.hasTrait<OpTrait::ConstantLike>())
+      ++operations;
+  int64_t vectors =
+      llvm::divideCeil(*getConstantIntValue(extents.back()), lanes);
+  return count * vectors * operations <= kPassOperations;
+}
+
+/// Whether rows follow one another in memory.
+bool RowSchedule::areRowsInOrder() {
+  return llvm::count_if(pooling.groups, [](const AxisGroup &group) {
+           return group.reduced;
+         }) == 1;
 }
 
 Value RowSchedule::sumShortRow() {
@@ -260,14 +291,21 @@ Value RowSchedule::sumRow(Value row) {
 
 /// The sums across `count` rows from `first` on, whose vectors are kept in
 /// `scratch` meanwhile.
-std::pair<Value, Value> RowSchedule::sumLongRows(Value first, int64_t count,
-                                                 Value scratch) {
-  scratch = b.loop(b.getIndexAttr(0), b.getIndexAttr(count), 1, {scratch},
-                   [&](Value k, Carried carried) -> Carried {
-                     Value sums = sumRow(b.materialize(b.add(first, k)));
-                     Value at = b.materialize(b.mul(k, b.getIndexAttr(lanes)));
-                     return {b.store(sums, carried[0], {at})};
-                   })[0];
+std::pair<Value, Value> RowSchedule::sumRowsInLoop(Value first, int64_t count,
+                                                   Value scratch) {
+  scratch =
+      b.loop(b.getIndexAttr(0), b.getIndexAttr(count), 1, {scratch},
+             [&](Value k, Carried carried) -> Carried {
+               Value row = b.materialize(b.add(first, k));
+               if (isShortRow() && areRowsInOrder()) {
+                 indices[extents.size() - 2] = row;
+                 prefetch(b.getIndexAttr(0),
+                          *getConstantIntValue(extents.back()) * elementBytes);
+               }
+               Value sums = sumRow(row);
+               Value at = b.materialize(b.mul(k, b.getIndexAttr(lanes)));
+               return {b.store(sums, carried[0], {at})};
+             })[0];
   Carried sums;
   for (int64_t k = 0; k != count; ++k)
     sums.push_back(b.load(scratch, {b.constant(k * lanes)}, lanes));
@@ -277,10 +315,7 @@ std::pair<Value, Value> RowSchedule::sumLongRows(Value first, int64_t count,
 /// The sums across `count` short rows from `first` on.
 Value RowSchedule::sumShortRows(Value first, int64_t count) {
   int64_t bytes = *getConstantIntValue(extents.back()) * elementBytes;
-  // Only where rows follow one another in memory.
-  bool inOrder = llvm::count_if(pooling.groups, [](const AxisGroup &group) {
-                   return group.reduced;
-                 }) == 1;
+  bool inOrder = areRowsInOrder();
   Carried sums;
   for (int64_t k = 0; k != count; ++k) {
     if (inOrder) {
@@ -311,8 +346,9 @@ Value RowSchedule::schedule(Value dest) {
   // The rows lie along the group before the last, which is kept.
   unsigned rowGroup = extents.size() - 2;
   bool together = lanes > 1 && (isShortRow() || isWidened);
+  bool inLoop = together && !isShortPass(rowsTogether);
   Carried start = {dest};
-  if (together && !isShortRow())
+  if (inLoop)
     start.push_back(makeScratch(rowsTogether * lanes));
   SmallVector<unsigned> outer;
   for (unsigned i = 0; i != rowGroup; ++i)
@@ -327,11 +363,11 @@ Value RowSchedule::schedule(Value dest) {
           zero, grouped, rowsTogether, carried,
           [&](Value first, Carried inner) {
             Value sums;
-            if (isShortRow())
-              sums = sumShortRows(first, rowsTogether);
-            else
+            if (inLoop)
               std::tie(sums, inner[1]) =
-                  sumLongRows(first, rowsTogether, inner[1]);
+                  sumRowsInLoop(first, rowsTogether, inner[1]);
+            else
+              sums = sumShortRows(first, rowsTogether);
             indices[rowGroup] = first;
             inner[0] = b.store(finish(sums), inner[0], getOutputIndices());
             return inner;

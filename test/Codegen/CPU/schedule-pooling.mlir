@@ -365,6 +365,33 @@ func.func @long_rows_of_f16(%x: tensor<16x361xf16>, %init: tensor<16xf32>) -> te
 
 // -----
 
+// Short rows whose code would be long, because of a function before the sum, too.
+// CHECK-LABEL: func.func @functions_of_f16(
+// CHECK:         %[[SCRATCH:.*]] = bufferization.alloc_tensor() : tensor<64xf32>
+// CHECK:         scf.for
+// CHECK:           scf.for
+// CHECK:             memref.prefetch
+// CHECK-COUNT-7:     math.exp {{.*}} : vector<8xf32>
+// CHECK:             math.exp {{.*}} : vector<1xf32>
+// CHECK-NOT:         math.exp
+// CHECK:             vector.transfer_write {{.*}} : vector<8xf32>, tensor<64xf32>
+// CHECK-COUNT-8:   vector.transfer_read {{.*}} : tensor<64xf32>, vector<8xf32>
+// CHECK:           vector.transfer_write {{.*}} : vector<8xf32>, tensor<16xf32>
+func.func @functions_of_f16(%x: tensor<16x57xf16>, %init: tensor<16xf32>) -> tensor<16xf32> {
+  %zero = arith.constant 0.0 : f32
+  %fill = linalg.fill ins(%zero : f32) outs(%init : tensor<16xf32>) -> tensor<16xf32>
+  %sum = linalg.generic {indexing_maps = [affine_map<(a, b) -> (a, b)>, affine_map<(a, b) -> (a)>], iterator_types = ["parallel", "reduction"]} ins(%x : tensor<16x57xf16>) outs(%fill : tensor<16xf32>) {
+  ^bb0(%i: f16, %o: f32):
+    %w = arith.extf %i : f16 to f32
+    %e = math.exp %w : f32
+    %s = arith.addf %o, %e : f32
+    linalg.yield %s : f32
+  } -> tensor<16xf32>
+  return %sum : tensor<16xf32>
+}
+
+// -----
+
 // bf16 are read in words, and the two of a word are added by themselves. The
 // last 9 of 25 come in a vector that ends with the row, of which 7 elements, 4
 // of them even, were added before.
