@@ -620,3 +620,47 @@ def test_two_pools(tmp_path, columns, level):
     )
     source = Source(text, shape, result, F32, None)
     assert check_threads(source, tmp_path, level, (1, 8, 40), repeats=5).parallel
+
+
+@pytest.mark.parametrize("type_, level", ((F16, LEVELS[0]), (BF16, LEVELS[-1])))
+def test_short_rows_behind_a_function(tmp_path, type_, level):
+    """Their vectors are kept in memory, of which each thread has its own."""
+    w = Writer()
+    t, shape, result = type_.name, (None, 37, 29), (None, 37)
+    c = w("arith.constant 0 : index")
+    sizes = {0: w(f"tensor.dim %x, {c} : {tensor(shape, t)}")}
+    zeros = w.zeros(result, "f32", sizes)
+    value = w.generic(
+        [affine(3, (0, 1, 2)), affine(3, (0, 1))],
+        ['"parallel"', '"parallel"', '"reduction"'],
+        [("%x", tensor(shape, t))],
+        (zeros, tensor(result, "f32")),
+        [
+            f"%w = arith.extf %i0 : {t} to f32",
+            "%a = math.absf %w : f32",
+            "%s = arith.addf %o, %a : f32",
+        ],
+        "%s",
+    )
+    value = elementwise(
+        w, [(value, tensor(result, "f32"))], result, t, sizes,
+        [f"%n = arith.truncf %i0 : f32 to {t}"], "%n",
+    )  # fmt: skip
+    text = (
+        f"func.func @head(%x: {tensor(shape, t)}) -> {tensor(result, t)} {{\n"
+        + "\n".join(w.lines)
+        + f"\n  return {value} : {tensor(result, t)}\n}}\n"
+    )
+
+    def reference(x):
+        exact = abs(x).sum(axis=2)
+        error = lowering.gamma(30, type_) * exact
+        return exact, error + lowering.narrowing(exact, error, type_)
+
+    def equal_rows(generator, full):
+        row = generator.uniform(-1, 1, (1, 1, full[2])).astype(type_.numpy)
+        return np.ascontiguousarray(np.broadcast_to(row, full))
+
+    source = Source(text, shape, result, type_, reference, equal_rows)
+    check(source, tmp_path, level)
+    assert check_threads(source, tmp_path, level, repeats=3).parallel
