@@ -79,7 +79,10 @@ void headopt::buildCPUPipeline(OpPassManager &pm,
   if (options.openmp)
     pm.addPass(createShareLoops(share));
   pm.addPass(createPlaceScratch());
+  pm.addPass(createLowerStridedCopies());
   pm.addNestedPass<func::FuncOp>(createConvertLinalgToLoopsPass());
+  // Vectors of a slice whose elements are not neighbours: one by one.
+  pm.addPass(createConvertVectorToSCFPass());
 
   // No target has arithmetic in bf16 and functions of halves.
   pm.addPass(math::createMathExtendToSupportedTypes());

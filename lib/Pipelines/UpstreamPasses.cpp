@@ -30,6 +30,7 @@ void headopt::registerUpstreamPasses() {
       [] { return bufferization::createEmptyTensorEliminationPass(); },
       [] { return bufferization::createOneShotBufferizePass(); },
       [] { return createConvertLinalgToLoopsPass(); },
+      [] { return createConvertVectorToSCFPass(); },
       // Halves.
       [] { return math::createMathExtendToSupportedTypes(); },
       [] { return arith::createArithEmulateUnsupportedFloats(); },

@@ -404,6 +404,28 @@ def PlaceScratch : Pass<"place-scratch", "::mlir::ModuleOp"> {
   ];
 }
 
+def LowerStridedCopies : Pass<"lower-strided-copies"> {
+  let summary = "Make operations on elements of copies between buffers with gaps";
+  let description = [{
+    Upstream's lowering of `memref.copy` calls a function of MLIR's runtime
+    library where a buffer has gaps, such as the part of a map that a slice
+    takes. A compiled head needs no such library, so these copies become
+    `linalg.copy`, of which `convert-linalg-to-loops` makes loops. Copies of one
+    block of memory stay as they are.
+
+    ```mlir
+    memref.copy %part, %to
+        : memref<6x7x7xf32, strided<[81, 9, 1], offset: 10>> to memref<6x7x7xf32>
+    ```
+    becomes
+    ```mlir
+    linalg.copy ins(%part : memref<6x7x7xf32, strided<[81, 9, 1], offset: 10>>)
+                outs(%to : memref<6x7x7xf32>)
+    ```
+  }];
+  let dependentDialects = ["::mlir::linalg::LinalgDialect"];
+}
+
 //===----------------------------------------------------------------------===//
 // GPUs
 //===----------------------------------------------------------------------===//

@@ -664,3 +664,72 @@ def test_short_rows_behind_a_function(tmp_path, type_, level):
     source = Source(text, shape, result, type_, reference, equal_rows)
     check(source, tmp_path, level)
     assert check_threads(source, tmp_path, level, repeats=3).parallel
+
+
+# --- Slices ---------------------------------------------------------------------
+
+# The map behind its batch, and where, how much and how often a slice takes of it.
+SLICES = {
+    "crop": ((6, 9, 9), (0, 1, 1), (6, 7, 7), (1, 1, 1), (2, 3)),
+    "rows": ((6, 9, 7), (0, 1, 0), (6, 7, 7), (1, 1, 1), (2, 3)),
+    "channels": ((8, 7, 7), (1, 0, 0), (6, 7, 7), (1, 1, 1), (2, 3)),
+    "every other channel": ((8, 7, 7), (0, 0, 0), (4, 7, 7), (2, 1, 1), (2, 3)),
+    "every other position": ((8, 14, 14), (0, 0, 1), (8, 7, 7), (1, 2, 2), (2, 3)),
+    "crop, last": ((9, 9, 40), (1, 1, 0), (7, 7, 40), (1, 1, 1), (1, 2)),
+    "channels, last": ((7, 7, 40), (0, 0, 3), (7, 7, 33), (1, 1, 1), (1, 2)),
+    "every third channel, last": ((3, 3, 900), (0, 0, 1), (3, 3, 300), (1, 1, 3), (1, 2)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("type_", (F32, BF16), ids=lambda type_: type_.name)
+@pytest.mark.parametrize("name", SLICES)
+def test_slices(tmp_path, name, type_):
+    """What is read has gaps, in a row or between rows."""
+    extents, offsets, sizes_of, strides, axes = SLICES[name]
+    level = LEVELS[list(SLICES).index(name) % len(LEVELS)]
+    shape, part = (None, *extents), (None, *sizes_of)
+    kept = [axis for axis in range(4) if axis not in axes]
+    result = [part[axis] for axis in kept]
+    t = type_.name
+    w = Writer()
+    c = w("arith.constant 0 : index")
+    n = w(f"tensor.dim %x, {c} : {tensor(shape, t)}")
+
+    def listed(first, rest):
+        return "[" + ", ".join(map(str, (first, *rest))) + "]"
+
+    value = w(
+        f"tensor.extract_slice %x{listed(0, offsets)} {listed(n, sizes_of)} "
+        f"{listed(1, strides)} : {tensor(shape, t)} to {tensor(part, t)}"
+    )
+    widen = [f"%w = arith.extf %i0 : {t} to f32"] if t != "f32" else []
+    value = w.generic(
+        [affine(4, range(4)), affine(4, kept)],
+        ['"reduction"' if a in axes else '"parallel"' for a in range(4)],
+        [(value, tensor(part, t))],
+        (w.zeros(result, "f32", {0: n}), tensor(result, "f32")),
+        [*widen, f"%s = arith.addf %o, {'%w' if widen else '%i0'} : f32"],
+        "%s",
+    )
+    if widen:
+        value = elementwise(
+            w, [(value, tensor(result, "f32"))], result, t, {0: n},
+            [f"%n = arith.truncf %i0 : f32 to {t}"], "%n",
+        )  # fmt: skip
+    text = (
+        f"func.func @head(%x: {tensor(shape, t)}) -> {tensor(result, t)} {{\n"
+        + "\n".join(w.lines)
+        + f"\n  return {value} : {tensor(result, t)}\n}}\n"
+    )
+
+    def reference(x):
+        of = (
+            slice(at, at + (size - 1) * step + 1, step)
+            for at, size, step in zip(offsets, sizes_of, strides)
+        )
+        x = x[(slice(None), *of)]
+        exact, size = x.sum(axis=axes), abs(x).sum(axis=axes)
+        error = lowering.gamma(math.prod(part[a] for a in axes), type_) * size
+        return exact, error + lowering.narrowing(exact, error, type_)
+
+    check(Source(text, shape, tuple(result), type_, reference), tmp_path, level)
