@@ -251,7 +251,7 @@ int64_t ColumnSchedule::getPiece(int64_t columns) {
   if (pieces == 1)
     return columns;
   int64_t piece = llvm::alignTo(llvm::divideCeil(columns, pieces),
-                                lanes * kColumnsTogether);
+                                vectorElements() * kColumnsTogether);
   // As many bytes of the piece ahead: whole rows.
   ahead = llvm::divideCeil(kPrefetchBytes, piece * elementBytes) *
           *getConstantIntValue(extents.back());
