@@ -27,6 +27,18 @@ class Writer:
         self.lines.append(f"  {name} = {line}")
         return name
 
+    def head(self, shape, result, type_, value):
+        """The function of ``%x``, of ``shape``, that returns ``value``."""
+        of, to = tensor(shape, type_), tensor(result, type_)
+        return "\n".join(
+            [
+                f"func.func @head(%x: {of}) -> {to} {{",
+                *self.lines,
+                f"  return {value} : {to}",
+                "}\n",
+            ]
+        )
+
     def empty(self, shape, type_, sizes):
         listed = ", ".join(sizes[i] for i, e in enumerate(shape) if e is None)
         return self(f"tensor.empty({listed}) : {tensor(shape, type_)}")

@@ -207,11 +207,7 @@ def random_sum(seed):
             f"tensor<{t}> into tensor<1x{t}>"
         )
         result = [1]
-    text = (
-        f"func.func @head(%x: {tensor(shape, t)}) -> {tensor(result, t)} {{\n"
-        + "\n".join(w.lines)
-        + f"\n  return {value} : {tensor(result, t)}\n}}\n"
-    )
+    text = w.head(shape, result, t, value)
 
     axes = tuple(a for a in range(rank) if reduced[a])
 
@@ -352,11 +348,7 @@ def random_dense(seed):
         steps.append((weight, bias, relu))
         width = outputs
     result = (batch, width)
-    text = (
-        f"func.func @head(%x: {tensor(shape, t)}) -> {tensor(result, t)} {{\n"
-        + "\n".join(w.lines)
-        + f"\n  return {value} : {tensor(result, t)}\n}}\n"
-    )
+    text = w.head(shape, result, t, value)
 
     def reference(x):
         value, error = x, np.zeros_like(x)
@@ -613,11 +605,7 @@ def test_two_pools(tmp_path, columns, level):
     value = elementwise(
         w, both, result, "f32", sizes, ["%d = arith.subf %i0, %i1 : f32"], "%d"
     )
-    text = (
-        f"func.func @head(%x: {tensor(shape, 'f32')}) -> {tensor(result, 'f32')} {{\n"
-        + "\n".join(w.lines)
-        + f"\n  return {value} : {tensor(result, 'f32')}\n}}\n"
-    )
+    text = w.head(shape, result, "f32", value)
     source = Source(text, shape, result, F32, None)
     assert check_threads(source, tmp_path, level, (1, 8, 40), repeats=5).parallel
 
@@ -646,11 +634,7 @@ def test_short_rows_behind_a_function(tmp_path, type_, level):
         w, [(value, tensor(result, "f32"))], result, t, sizes,
         [f"%n = arith.truncf %i0 : f32 to {t}"], "%n",
     )  # fmt: skip
-    text = (
-        f"func.func @head(%x: {tensor(shape, t)}) -> {tensor(result, t)} {{\n"
-        + "\n".join(w.lines)
-        + f"\n  return {value} : {tensor(result, t)}\n}}\n"
-    )
+    text = w.head(shape, result, t, value)
 
     def reference(x):
         exact = abs(x).sum(axis=2)
@@ -716,11 +700,7 @@ def test_slices(tmp_path, name, type_):
             w, [(value, tensor(result, "f32"))], result, t, {0: n},
             [f"%n = arith.truncf %i0 : f32 to {t}"], "%n",
         )  # fmt: skip
-    text = (
-        f"func.func @head(%x: {tensor(shape, t)}) -> {tensor(result, t)} {{\n"
-        + "\n".join(w.lines)
-        + f"\n  return {value} : {tensor(result, t)}\n}}\n"
-    )
+    text = w.head(shape, result, t, value)
 
     def reference(x):
         of = (
