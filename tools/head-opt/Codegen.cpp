@@ -523,21 +523,21 @@ llvm::Error Codegen::writeFiles(Compile compiler) {
 // Running
 //===----------------------------------------------------------------------===//
 
-static llvm::Expected<Tensor> readTensor(StringRef path, Element element) {
+static llvm::Expected<NpyArray> readTensor(StringRef path, Element element) {
   // A pipe or a device has no size to map.
   llvm::ErrorOr<std::unique_ptr<llvm::MemoryBuffer>> buffer =
       llvm::MemoryBuffer::getFile(path, /*IsText=*/false,
                                   /*RequiresNullTerminator=*/false);
   if (!buffer)
     return error(path + ": cannot be read: " + buffer.getError().message());
-  llvm::Expected<Tensor> tensor = readNpy((*buffer)->getBuffer(), element);
+  llvm::Expected<NpyArray> tensor = readNpy((*buffer)->getBuffer(), element);
   if (!tensor)
     return error(path + ": " + llvm::toString(tensor.takeError()));
   return tensor;
 }
 
 /// One line for each sample.
-static std::string print(const Tensor &tensor) {
+static std::string print(const NpyArray &tensor) {
   std::string text;
   llvm::raw_string_ostream os(text);
   uint64_t count = tensor.getNumElements();
@@ -552,7 +552,7 @@ static std::string print(const Tensor &tensor) {
   return text;
 }
 
-llvm::Error Codegen::writeTensor(const Tensor &tensor) {
+llvm::Error Codegen::writeTensor(const NpyArray &tensor) {
   llvm::Expected<OutputFile> file = OutputFile::create(output);
   if (!file)
     return file.takeError();
@@ -572,8 +572,8 @@ llvm::Error Codegen::writeTensor(const Tensor &tensor) {
 
 /// Says on standard error how far `result` of a device is from what this
 /// machine's processor computes of the same features.
-llvm::Error Codegen::compareWithHost(const Tensor &features,
-                                     const Tensor &result) {
+llvm::Error Codegen::compareWithHost(const NpyArray &features,
+                                     const NpyArray &result) {
   triple = llvm::cantFail(parseTriple(""));
   cpus = {"native"};
   SmallVector<NativeVariant> variants;
@@ -589,7 +589,7 @@ llvm::Error Codegen::compareWithHost(const Tensor &features,
   llvm::Expected<NativeCode> code = compileNative(variants, native, path);
   if (!code)
     return ofInput(code.takeError());
-  llvm::Expected<Tensor> expected = runOnHost(path, *code, features);
+  llvm::Expected<NpyArray> expected = runOnHost(path, *code, features);
   if (!expected)
     return ofInput(expected.takeError());
   double largest = 0, difference = 0;
@@ -631,12 +631,12 @@ llvm::Error Codegen::runHead(Compile compiler) {
   std::optional<int64_t> batch;
   if (options.batch.getNumOccurrences())
     batch = options.batch;
-  llvm::Expected<Tensor> features =
+  llvm::Expected<NpyArray> features =
       isGiven ? readTensor(options.runInput, code->signature->element)
               : makeRandomFeatures(*code->signature, batch);
   if (!features)
     return isGiven ? features.takeError() : ofInput(features.takeError());
-  llvm::Expected<Tensor> result = runOnHost(path, *code, *features);
+  llvm::Expected<NpyArray> result = runOnHost(path, *code, *features);
   if (!result)
     return isGiven ? error(options.runInput + ": " +
                            llvm::toString(result.takeError()))

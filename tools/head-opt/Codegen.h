@@ -93,8 +93,8 @@ private:
   llvm::Error writeText(llvm::StringRef text);
   llvm::Error writeFiles(Compile compiler);
   llvm::Error runHead(Compile compiler);
-  llvm::Error compareWithHost(const Tensor &features, const Tensor &result);
-  llvm::Error writeTensor(const Tensor &tensor);
+  llvm::Error compareWithHost(const NpyArray &features, const NpyArray &result);
+  llvm::Error writeTensor(const NpyArray &tensor);
   /// Says which input the error is about.
   llvm::Error ofInput(llvm::Error error) const;
 

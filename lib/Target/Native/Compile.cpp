@@ -147,7 +147,7 @@ void Compiler::measure() {
   for (const llvm::GlobalVariable &global : module->globals())
     if (global.isThreadLocal())
       code.scratchBytes += layout.getTypeAllocSize(global.getValueType());
-  for (const Weight &weight : weights->getWeights())
+  for (const DeferredWeight &weight : weights->getWeights())
     if (module->getNamedGlobal(weight.symbol))
       code.weightBytes += weight.size;
   code.usesOpenMP = llvm::any_of(*module, [](const llvm::Function &function) {
@@ -281,7 +281,7 @@ llvm::Expected<NativeCode> Compiler::run(StringRef path) {
   if (llvm::Error failed = finish(translateVariants()))
     return failed;
   // Alignments may have grown with later versions.
-  for (const Weight &weight : weights->getWeights())
+  for (const DeferredWeight &weight : weights->getWeights())
     if (llvm::GlobalVariable *global = module->getNamedGlobal(weight.symbol))
       global->setAlignment(llvm::Align(weight.alignment));
   optimize(*module, *machine);

@@ -37,7 +37,7 @@ static Error writeTo(StringRef path,
 }
 
 /// Calls `write` with the bytes of `weight`, in pieces.
-static Error forEachPiece(const Weight &weight,
+static Error forEachPiece(const DeferredWeight &weight,
                           function_ref<Error(uint64_t, StringRef)> write) {
   StringRef pattern(weight.pattern.data(), weight.pattern.size());
   // One element for a whole tensor is first made longer.
@@ -57,9 +57,9 @@ static Error forEachPiece(const Weight &weight,
 
 /// Turns the declarations of weights into definitions with `makeInitializer`.
 static void defineWeights(
-    Module &module, ArrayRef<Weight> weights,
-    function_ref<Constant *(const Weight &, Type *)> makeInitializer) {
-  for (const Weight &weight : weights) {
+    Module &module, ArrayRef<DeferredWeight> weights,
+    function_ref<Constant *(const DeferredWeight &, Type *)> makeInitializer) {
+  for (const DeferredWeight &weight : weights) {
     GlobalVariable *global = module.getNamedGlobal(weight.symbol);
     if (!global)
       continue;
@@ -70,8 +70,8 @@ static void defineWeights(
   }
 }
 
-static void defineWithBytes(Module &module, ArrayRef<Weight> weights) {
-  defineWeights(module, weights, [](const Weight &weight, Type *type) {
+static void defineWithBytes(Module &module, ArrayRef<DeferredWeight> weights) {
+  defineWeights(module, weights, [](const DeferredWeight &weight, Type *type) {
     std::string repeated;
     StringRef bytes(weight.pattern.data(), weight.pattern.size());
     if (bytes.size() < weight.size) {
@@ -95,7 +95,7 @@ static Error generate(Module &module, TargetMachine &machine,
   });
 }
 
-Error headopt::emitLLVM(Module &module, ArrayRef<Weight> weights,
+Error headopt::emitLLVM(Module &module, ArrayRef<DeferredWeight> weights,
                         StringRef path) {
   defineWithBytes(module, weights);
   return writeTo(path, [&](raw_fd_ostream &os) -> Error {
@@ -105,14 +105,14 @@ Error headopt::emitLLVM(Module &module, ArrayRef<Weight> weights,
 }
 
 Error headopt::emitAssembly(Module &module, TargetMachine &machine,
-                            ArrayRef<Weight> weights, StringRef path) {
+                            ArrayRef<DeferredWeight> weights, StringRef path) {
   defineWithBytes(module, weights);
   return generate(module, machine, CodeGenFileType::AssemblyFile, path);
 }
 
 /// Puts the bytes of weights where the object at `path` has zeros for them.
 static Error fillWeights(StringRef path,
-                         const StringMap<const Weight *> &named) {
+                         const StringMap<const DeferredWeight *> &named) {
   if (named.empty())
     return Error::success();
   ErrorOr<std::unique_ptr<MemoryBuffer>> buffer = MemoryBuffer::getFile(
@@ -167,12 +167,12 @@ static Error fillWeights(StringRef path,
 }
 
 Error headopt::emitObject(Module &module, TargetMachine &machine,
-                          ArrayRef<Weight> weights, StringRef path) {
+                          ArrayRef<DeferredWeight> weights, StringRef path) {
   // Relocations are of 32 bits.
   constexpr uint64_t kMaxBytes = (2ull << 30) - (64 << 20);
   uint64_t bytes = 0;
-  StringMap<const Weight *> named;
-  for (const Weight &weight : weights) {
+  StringMap<const DeferredWeight *> named;
+  for (const DeferredWeight &weight : weights) {
     if (!module.getNamedGlobal(weight.symbol))
       continue;
     named[weight.symbol] = &weight;
@@ -184,7 +184,7 @@ Error headopt::emitObject(Module &module, TargetMachine &machine,
         "the head has %llu bytes of weights, and code reaches 2 GiB; keep them "
         "out of the head, or use a smaller element type",
         static_cast<unsigned long long>(bytes));
-  defineWeights(module, weights, [](const Weight &, Type *type) {
+  defineWeights(module, weights, [](const DeferredWeight &, Type *type) {
     return Constant::getNullValue(type);
   });
   if (Error error =

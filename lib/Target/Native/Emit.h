@@ -13,18 +13,21 @@
 namespace headopt {
 
 /// Writes the LLVM IR of `module` with the bytes of its weights to `path`.
-llvm::Error emitLLVM(llvm::Module &module, llvm::ArrayRef<Weight> weights,
+llvm::Error emitLLVM(llvm::Module &module,
+                     llvm::ArrayRef<DeferredWeight> weights,
                      llvm::StringRef path);
 
 /// Writes assembly. Code generation changes `module`.
 llvm::Error emitAssembly(llvm::Module &module, llvm::TargetMachine &machine,
-                         llvm::ArrayRef<Weight> weights, llvm::StringRef path);
+                         llvm::ArrayRef<DeferredWeight> weights,
+                         llvm::StringRef path);
 
 /// Writes an object. Code generation changes `module`. LLVM sees zeros for the
 /// weights; their bytes are put into the finished file, so that they are never
 /// in memory.
 llvm::Error emitObject(llvm::Module &module, llvm::TargetMachine &machine,
-                       llvm::ArrayRef<Weight> weights, llvm::StringRef path);
+                       llvm::ArrayRef<DeferredWeight> weights,
+                       llvm::StringRef path);
 
 } // namespace headopt
 

@@ -35,8 +35,8 @@ static std::string spellShape(ArrayRef<int64_t> extents) {
   return text;
 }
 
-Expected<Tensor> headopt::makeRandomFeatures(const HeadSignature &signature,
-                                             std::optional<int64_t> batch) {
+Expected<NpyArray> headopt::makeRandomFeatures(const HeadSignature &signature,
+                                               std::optional<int64_t> batch) {
   SmallVector<int64_t> shape = signature.features;
   if (!signature.getDynamicAxes().empty())
     return error("the head takes " + spellShape(shape) +
@@ -46,7 +46,7 @@ Expected<Tensor> headopt::makeRandomFeatures(const HeadSignature &signature,
   else if (batch && *batch != shape.front())
     return error("the head takes a batch of " + Twine(shape.front()) +
                  ", not of " + Twine(*batch));
-  Expected<Tensor> tensor = Tensor::create(signature.element, shape);
+  Expected<NpyArray> tensor = NpyArray::create(signature.element, shape);
   if (!tensor)
     return tensor.takeError();
   // Distributions of the standard library differ between implementations.
@@ -79,8 +79,8 @@ static int call(void *function, const void *features, ArrayRef<int64_t> extents,
   llvm_unreachable("more dynamic extents than a feature map can have");
 }
 
-Expected<Tensor> headopt::runOnHost(StringRef path, const NativeCode &code,
-                                    const Tensor &features) {
+Expected<NpyArray> headopt::runOnHost(StringRef path, const NativeCode &code,
+                                      const NpyArray &features) {
   if (!code.signature)
     return error("'" + code.name + "' has no headopt.signature");
   const HeadSignature &signature = *code.signature;
@@ -100,7 +100,7 @@ Expected<Tensor> headopt::runOnHost(StringRef path, const NativeCode &code,
   for (unsigned axis : signature.getDynamicAxes())
     extents.push_back(features.shape[axis]);
 
-  Expected<Tensor> output = Tensor::create(
+  Expected<NpyArray> output = NpyArray::create(
       signature.outputElement, signature.getOutputExtents(features.shape));
   if (!output)
     return output.takeError();

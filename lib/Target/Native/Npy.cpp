@@ -43,8 +43,8 @@ static std::optional<uint64_t> getBytes(ArrayRef<int64_t> shape,
   return bytes;
 }
 
-Expected<Tensor> Tensor::create(Element element, ArrayRef<int64_t> shape) {
-  Tensor tensor;
+Expected<NpyArray> NpyArray::create(Element element, ArrayRef<int64_t> shape) {
+  NpyArray tensor;
   tensor.element = element;
   tensor.shape.assign(shape.begin(), shape.end());
   std::optional<uint64_t> bytes = getBytes(shape, getSize(element));
@@ -57,13 +57,13 @@ Expected<Tensor> Tensor::create(Element element, ArrayRef<int64_t> shape) {
   return tensor;
 }
 
-uint64_t Tensor::getNumElements() const { return *getBytes(shape, 1); }
+uint64_t NpyArray::getNumElements() const { return *getBytes(shape, 1); }
 
 static const fltSemantics &getSemantics(Element element) {
   return element == Element::F16 ? APFloat::IEEEhalf() : APFloat::BFloat();
 }
 
-double Tensor::get(uint64_t index) const {
+double NpyArray::get(uint64_t index) const {
   const char *at = data->getBufferStart() + index * getSize(element);
   switch (element) {
   case Element::F16:
@@ -79,7 +79,7 @@ double Tensor::get(uint64_t index) const {
   llvm_unreachable("unknown element type");
 }
 
-void Tensor::set(uint64_t index, double value) {
+void NpyArray::set(uint64_t index, double value) {
   char *at = data->getBufferStart() + index * getSize(element);
   switch (element) {
   case Element::F16:
@@ -197,7 +197,7 @@ static StringRef getDescr(Element element) {
   llvm_unreachable("unknown element type");
 }
 
-Expected<Tensor> headopt::readNpy(StringRef bytes, Element element) {
+Expected<NpyArray> headopt::readNpy(StringRef bytes, Element element) {
   if (!bytes.consume_front(kMagic))
     return error("is no .npy file; write it with numpy.save");
   if (bytes.size() < 2)
@@ -248,7 +248,7 @@ Expected<Tensor> headopt::readNpy(StringRef bytes, Element element) {
     return error(
         "has more bytes than its header says; write it with numpy.save, "
         "one array to a file");
-  Expected<Tensor> tensor = Tensor::create(element, *header.shape);
+  Expected<NpyArray> tensor = NpyArray::create(element, *header.shape);
   if (!tensor)
     return tensor.takeError();
   if (*size)
@@ -256,7 +256,7 @@ Expected<Tensor> headopt::readNpy(StringRef bytes, Element element) {
   return tensor;
 }
 
-std::string headopt::makeNpyHeader(const Tensor &tensor) {
+std::string headopt::makeNpyHeader(const NpyArray &tensor) {
   std::string dict;
   raw_string_ostream os(dict);
   os << "{'descr': '" << getDescr(tensor.element)

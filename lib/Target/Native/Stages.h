@@ -21,7 +21,7 @@ namespace headopt {
 /// A constant whose bytes LLVM gets to see only when it writes them, so that
 /// hundreds of megabytes are neither hashed, split into elements, nor copied.
 /// Until then it is a declaration, [size x i8].
-struct Weight {
+struct DeferredWeight {
   std::string symbol;
   /// Repeated until `size` is filled; belongs to the MLIR context.
   llvm::ArrayRef<char> pattern;
@@ -36,14 +36,14 @@ public:
   explicit WeightTable(std::string prefix) : prefix(std::move(prefix)) {}
 
   /// The weight with these bytes, aligned at least so.
-  const Weight &get(llvm::ArrayRef<char> pattern, uint64_t size,
-                    uint64_t alignment);
+  const DeferredWeight &get(llvm::ArrayRef<char> pattern, uint64_t size,
+                            uint64_t alignment);
 
-  llvm::ArrayRef<Weight> getWeights() const { return weights; }
+  llvm::ArrayRef<DeferredWeight> getWeights() const { return weights; }
 
 private:
   std::string prefix;
-  std::vector<Weight> weights;
+  std::vector<DeferredWeight> weights;
   /// From the hash of pattern and size.
   std::unordered_multimap<uint64_t, size_t> byHash;
   /// From pattern and size: the same constant is not read twice.

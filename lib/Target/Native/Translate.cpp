@@ -31,10 +31,10 @@ static llvm::Error error(const char *format, const Args &...args) {
 // Weights
 //===----------------------------------------------------------------------===//
 
-const Weight &WeightTable::get(ArrayRef<char> pattern, uint64_t size,
-                               uint64_t alignment) {
-  auto found = [&](size_t index) -> const Weight & {
-    Weight &weight = weights[index];
+const DeferredWeight &WeightTable::get(ArrayRef<char> pattern, uint64_t size,
+                                       uint64_t alignment) {
+  auto found = [&](size_t index) -> const DeferredWeight & {
+    DeferredWeight &weight = weights[index];
     weight.alignment = std::max(weight.alignment, alignment);
     return weight;
   };
@@ -46,7 +46,7 @@ const Weight &WeightTable::get(ArrayRef<char> pattern, uint64_t size,
   hash ^= size;
   auto [begin, end] = byHash.equal_range(hash);
   for (auto it = begin; it != end; ++it) {
-    const Weight &other = weights[it->second];
+    const DeferredWeight &other = weights[it->second];
     if (other.size == size && other.pattern == pattern) {
       place->second = it->second;
       return found(it->second);
@@ -115,7 +115,8 @@ static void declareWeights(ModuleOp module, WeightTable &weights) {
       continue;
     uint64_t alignment =
         std::max(kWeightAlignment, global.getAlignment().value_or(1));
-    const Weight &weight = weights.get(bytes->pattern, bytes->size, alignment);
+    const DeferredWeight &weight =
+        weights.get(bytes->pattern, bytes->size, alignment);
     auto symbol = StringAttr::get(module.getContext(), weight.symbol);
     renamed[global.getSymNameAttr()] = symbol;
     if (declared.insert(weight.symbol).second) {

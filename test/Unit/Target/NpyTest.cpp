@@ -32,7 +32,7 @@ std::string makeDict(const std::string &descr, const std::string &order,
 
 /// What is wrong with a file; "" when nothing is.
 std::string errorOf(const std::string &file, Element element = Element::F32) {
-  llvm::Expected<Tensor> tensor = readNpy(file, element);
+  llvm::Expected<NpyArray> tensor = readNpy(file, element);
   return tensor ? "" : llvm::toString(tensor.takeError());
 }
 
@@ -45,7 +45,7 @@ const std::string kNone =
 
 TEST(NpyTest, readsEveryVersion) {
   for (char version : {1, 2, 3}) {
-    llvm::Expected<Tensor> tensor =
+    llvm::Expected<NpyArray> tensor =
         readNpy(makeFile(makeDict("<f4", "False", "(1, 2)"), kTwo, version),
                 Element::F32);
     ASSERT_TRUE(static_cast<bool>(tensor))
@@ -141,7 +141,7 @@ TEST(NpyTest, writesWhatItReads) {
        {Element::F16, Element::BF16, Element::F32, Element::F64})
     for (const llvm::SmallVector<int64_t> &shape :
          {llvm::SmallVector<int64_t>{}, {3}, {2, 3}, {0, 3}, {1, 2, 3, 1}}) {
-      llvm::Expected<Tensor> tensor = Tensor::create(element, shape);
+      llvm::Expected<NpyArray> tensor = NpyArray::create(element, shape);
       ASSERT_TRUE(static_cast<bool>(tensor));
       uint64_t count = tensor->getNumElements();
       for (uint64_t i = 0; i < count; ++i)
@@ -149,7 +149,7 @@ TEST(NpyTest, writesWhatItReads) {
       std::string file = makeNpyHeader(*tensor);
       EXPECT_EQ(file.size() % 64, 0u);
       file.append(tensor->data->getBufferStart(), count * getSize(element));
-      llvm::Expected<Tensor> again = readNpy(file, element);
+      llvm::Expected<NpyArray> again = readNpy(file, element);
       ASSERT_TRUE(static_cast<bool>(again))
           << llvm::toString(again.takeError());
       EXPECT_EQ(again->shape, shape);
@@ -174,20 +174,20 @@ TEST(NpyTest, roundsToTheElementType) {
                         {Element::BF16, -kInfinity, -kInfinity},
                         {Element::F32, 1 + 0x1p-24, 1},
                         {Element::F64, 1 + 0x1p-52, 1 + 0x1p-52}}) {
-    llvm::Expected<Tensor> tensor = Tensor::create(c.element, {1});
+    llvm::Expected<NpyArray> tensor = NpyArray::create(c.element, {1});
     ASSERT_TRUE(static_cast<bool>(tensor));
     tensor->set(0, c.from);
     EXPECT_EQ(tensor->get(0), c.to) << c.from;
   }
-  llvm::Expected<Tensor> tensor = Tensor::create(Element::F16, {1});
+  llvm::Expected<NpyArray> tensor = NpyArray::create(Element::F16, {1});
   ASSERT_TRUE(static_cast<bool>(tensor));
   tensor->set(0, std::nan(""));
   EXPECT_TRUE(std::isnan(tensor->get(0)));
 }
 
 TEST(NpyTest, refusesTensorsBeyondMemory) {
-  llvm::Expected<Tensor> tensor =
-      Tensor::create(Element::F32, {int64_t(1) << 40, int64_t(1) << 40});
+  llvm::Expected<NpyArray> tensor =
+      NpyArray::create(Element::F32, {int64_t(1) << 40, int64_t(1) << 40});
   ASSERT_FALSE(static_cast<bool>(tensor));
   llvm::consumeError(tensor.takeError());
 }

@@ -15,14 +15,14 @@ namespace headopt {
 /// A feature map for `signature` with numbers in [-1, 1) that are the same each
 /// time. Fails when an extent but the batch is dynamic, and when the batch is
 /// fixed to another one; without `batch` it is that one, or 1.
-llvm::Expected<Tensor> makeRandomFeatures(const HeadSignature &signature,
-                                          std::optional<int64_t> batch);
+llvm::Expected<NpyArray> makeRandomFeatures(const HeadSignature &signature,
+                                            std::optional<int64_t> batch);
 
 /// Loads the shared library `path`, which `code` describes, and calls the head
 /// with `features`. Fails when their type or shape is another than the head's.
 /// The library stays loaded: threads that it started may still be in it.
-llvm::Expected<Tensor> runOnHost(llvm::StringRef path, const NativeCode &code,
-                                 const Tensor &features);
+llvm::Expected<NpyArray> runOnHost(llvm::StringRef path, const NativeCode &code,
+                                   const NpyArray &features);
 
 } // namespace headopt
 

@@ -14,14 +14,14 @@
 namespace headopt {
 
 /// A tensor in memory, row-major.
-struct Tensor {
+struct NpyArray {
   Element element = Element::F32;
   llvm::SmallVector<int64_t> shape;
   std::unique_ptr<llvm::WritableMemoryBuffer> data;
 
   /// Fails where there is not that much memory. The elements are not set.
-  static llvm::Expected<Tensor> create(Element element,
-                                       llvm::ArrayRef<int64_t> shape);
+  static llvm::Expected<NpyArray> create(Element element,
+                                         llvm::ArrayRef<int64_t> shape);
 
   uint64_t getNumElements() const;
 
@@ -35,10 +35,10 @@ struct Tensor {
 /// The tensor in the bytes of a .npy file (versions 1 to 3, little-endian, C
 /// order) whose elements are `element`: <f2, <f4, <f8, and for bf16 the bits as
 /// <u2. The error says what is wrong with the file.
-llvm::Expected<Tensor> readNpy(llvm::StringRef bytes, Element element);
+llvm::Expected<NpyArray> readNpy(llvm::StringRef bytes, Element element);
 
 /// What a .npy file of this tensor starts with; its elements follow.
-std::string makeNpyHeader(const Tensor &tensor);
+std::string makeNpyHeader(const NpyArray &tensor);
 
 } // namespace headopt
 
