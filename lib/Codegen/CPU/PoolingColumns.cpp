@@ -67,17 +67,12 @@ private:
 VectorLoops::Carried ColumnSchedule::loopOverSummedRows(
     int64_t together, Carried carried,
     function_ref<Carried(int64_t, Carried)> body) {
-  unsigned rowGroup = extents.size() - 2;
-  SmallVector<unsigned> outer;
-  for (unsigned i = 0; i != rowGroup; ++i)
-    if (pooling.groups[i].reduced)
-      outer.push_back(i);
-  return loopOver(outer, carried, [&](Carried inner) {
-    Index rows = extents[rowGroup];
+  return loopOverOuter(/*reduced=*/true, carried, [&](Carried inner) {
+    Index rows = extents[getRowGroup()];
     Index whole = b.mul(b.floorDiv(rows, together), b.getIndexAttr(together));
     auto run = [&](Index from, Index to, int64_t step) {
       inner = b.loop(from, to, step, inner, [&](Value row, Carried sums) {
-        indices[rowGroup] = row;
+        getRow() = row;
         return body(step, sums);
       });
     };
@@ -98,17 +93,15 @@ Value ColumnSchedule::sumInRegisters(int64_t columns, Value dest) {
   // too few of them to hide the latency of an addition.
   int64_t perRow = at.size() * perLane;
   int64_t together = std::max<int64_t>(1, kColumnVectors / perRow);
-  if (std::optional<int64_t> rows =
-          getConstantIntValue(extents[extents.size() - 2]))
+  if (std::optional<int64_t> rows = getConstantIntValue(extents[getRowGroup()]))
     together = std::min(together, *rows);
   Carried sums(together * perRow, b.splat(accumulatorType, lanes, 0));
   sums = loopOverSummedRows(together, sums, [&](int64_t rows, Carried carried) {
-    Value first = indices[indices.size() - 2];
+    Value first = getRow();
     prefetch(b.getIndexAttr(0), rows * columns * elementBytes);
     MutableArrayRef<Value> left = carried;
     for (int64_t row = 0; row != rows; ++row) {
-      indices[indices.size() - 2] =
-          b.materialize(b.add(first, b.getIndexAttr(row)));
+      getRow() = b.materialize(b.add(first, b.getIndexAttr(row)));
       for (Value column : at) {
         addTo(left.take_front(perLane), getAddends(column));
         left = left.drop_front(perLane);
@@ -197,12 +190,11 @@ VectorLoops::Carried ColumnSchedule::sumInMemory(Index first, Index count,
     return Carried{storeSums(zeros, inner[0], at)};
   })[0];
   auto addRows = [&](int64_t rows, Carried inner) {
-    unsigned rowGroup = indices.size() - 2;
-    Value firstRow = indices[rowGroup];
+    Value firstRow = getRow();
     auto fetch = [&](Value at, int64_t elements) {
       // What comes in one pass over the rows is asked for in the order in
       // which it lies in memory.
-      indices[rowGroup] = firstRow;
+      getRow() = firstRow;
       if (elements * elementBytes >= kLineBytes)
         prefetch(b.add(first, b.mul(at, b.getIndexAttr(rows))),
                  rows * elements * elementBytes);
@@ -213,8 +205,7 @@ VectorLoops::Carried ColumnSchedule::sumInMemory(Index first, Index count,
           Value column = b.materialize(b.add(first, at));
           Carried sums = loadSums(accumulator[0], at);
           for (int64_t row = 0; row != rows; ++row) {
-            indices[rowGroup] =
-                b.materialize(b.add(firstRow, b.getIndexAttr(row)));
+            getRow() = b.materialize(b.add(firstRow, b.getIndexAttr(row)));
             addTo(sums, getAddends(column));
           }
           return Carried{storeSums(sums, accumulator[0], at)};

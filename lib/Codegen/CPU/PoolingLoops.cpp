@@ -39,25 +39,20 @@ PoolingLoops::PoolingLoops(VectorLoops &b, PoolingReduction reduction,
     input = tensor::CollapseShapeOp::create(b, input, inputGroups);
 }
 
-VectorLoops::Carried PoolingLoops::loopOver(bool reduced, Carried carried,
-                                            Body body) {
-  SmallVector<unsigned> groups;
-  for (unsigned i = 0, e = extents.size() - 1; i < e; ++i)
-    if (pooling.groups[i].reduced == reduced)
-      groups.push_back(i);
-  return loopOver(groups, carried, body);
-}
-
-VectorLoops::Carried PoolingLoops::loopOver(ArrayRef<unsigned> groups,
-                                            Carried carried, Body body) {
-  if (groups.empty())
+/// Over those of the groups from `begin` to `end` that are kept, or summed.
+VectorLoops::Carried PoolingLoops::loopOver(bool reduced, unsigned end,
+                                            Carried carried, Body body,
+                                            unsigned begin) {
+  while (begin != end && pooling.groups[begin].reduced != reduced)
+    ++begin;
+  if (begin == end)
     return body(carried);
   auto inner = [&](Value i, Carried inner) {
-    indices[groups[0]] = i;
-    return loopOver(groups.drop_front(), inner, body);
+    indices[begin] = i;
+    return loopOver(reduced, end, inner, body, begin + 1);
   };
-  Index zero = b.getIndexAttr(0), extent = extents[groups[0]];
-  if (pooling.groups[groups[0]].reduced)
+  Index zero = b.getIndexAttr(0), extent = extents[begin];
+  if (reduced)
     return b.loop(zero, extent, 1, carried, inner);
   return b.independentLoop(zero, extent, 1, carried, inner);
 }

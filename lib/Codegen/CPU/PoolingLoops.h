@@ -31,9 +31,17 @@ struct PoolingLoops {
   PoolingLoops(VectorLoops &b, PoolingReduction reduction, int64_t vectorBits);
 
   /// Loops over all kept or all summed groups but the last group.
-  Carried loopOver(bool reduced, Carried carried, Body body);
-  /// Loops over these groups.
-  Carried loopOver(llvm::ArrayRef<unsigned> groups, Carried carried, Body body);
+  Carried loopOver(bool reduced, Carried carried, Body body) {
+    return loopOver(reduced, extents.size() - 1, carried, body);
+  }
+  /// The same but for the group along which rows lie, too.
+  Carried loopOverOuter(bool reduced, Carried carried, Body body) {
+    return loopOver(reduced, getRowGroup(), carried, body);
+  }
+  /// The group before the last, which there has to be.
+  unsigned getRowGroup() const { return extents.size() - 2; }
+  /// The index of the current row in it.
+  mlir::Value &getRow() { return indices[getRowGroup()]; }
   /// The indices of the current row and of element `last` of it.
   llvm::SmallVector<mlir::Value> getInputIndices(mlir::Value last);
   /// The indices of the kept groups that have loops.
@@ -81,6 +89,10 @@ struct PoolingLoops {
   llvm::SmallVector<Index> extents;
   /// Where the loops stand; null for groups without one.
   llvm::SmallVector<mlir::Value> indices;
+
+private:
+  Carried loopOver(bool reduced, unsigned end, Carried carried, Body body,
+                   unsigned begin = 0);
 };
 
 /// Sums rows of memory: the last group is summed. Returns `dest`, which has the

@@ -269,14 +269,11 @@ VectorLoops::Carried RowSchedule::sumLongRow(Carried sums) {
 /// last, or of the only row when there is none.
 Value RowSchedule::sumRow(Value row) {
   if (row)
-    indices[extents.size() - 2] = row;
+    getRow() = row;
   bool isShort = isShortRow();
   Carried start(isShort ? 1 : kRowAccumulators,
                 b.splat(accumulatorType, lanes, 0));
-  bool outer =
-      llvm::any_of(llvm::drop_end(pooling.groups),
-                   [](const AxisGroup &group) { return group.reduced; });
-  if (isShort && !outer)
+  if (isShort && areRowsInOrder())
     return sumShortRow();
   Carried sums = loopOver(/*reduced=*/true, start, [&](Carried carried) {
     if (!isShort)
@@ -298,7 +295,7 @@ std::pair<Value, Value> RowSchedule::sumRowsInLoop(Value first, int64_t count,
              [&](Value k, Carried carried) -> Carried {
                Value row = b.materialize(b.add(first, k));
                if (isShortRow() && areRowsInOrder()) {
-                 indices[extents.size() - 2] = row;
+                 getRow() = row;
                  prefetch(b.getIndexAttr(0),
                           *getConstantIntValue(extents.back()) * elementBytes);
                }
@@ -320,7 +317,7 @@ Value RowSchedule::sumShortRows(Value first, int64_t count) {
   for (int64_t k = 0; k != count; ++k) {
     if (inOrder) {
       // The lines that start in this row.
-      indices[extents.size() - 2] = first;
+      getRow() = first;
       int64_t from = llvm::alignTo(k * bytes, kLineBytes);
       int64_t to = llvm::alignTo((k + 1) * bytes, kLineBytes);
       prefetch(b.getIndexAttr(from / elementBytes), to - from);
@@ -344,18 +341,14 @@ Value RowSchedule::schedule(Value dest) {
     return insertOne(sumRow(nullptr), dest, {});
 
   // The rows lie along the group before the last, which is kept.
-  unsigned rowGroup = extents.size() - 2;
   bool together = lanes > 1 && (isShortRow() || isWidened);
   bool inLoop = together && !isShortPass(rowsTogether);
   Carried start = {dest};
   if (inLoop)
     start.push_back(makeScratch(rowsTogether * lanes));
-  SmallVector<unsigned> outer;
-  for (unsigned i = 0; i != rowGroup; ++i)
-    if (!pooling.groups[i].reduced)
-      outer.push_back(i);
-  return loopOver(outer, start, [&](Carried carried) {
-    Index zero = b.getIndexAttr(0), rows = extents[rowGroup], grouped = zero;
+  return loopOverOuter(/*reduced=*/false, start, [&](Carried carried) {
+    Index zero = b.getIndexAttr(0), rows = extents[getRowGroup()];
+    Index grouped = zero;
     if (together) {
       grouped =
           b.mul(b.floorDiv(rows, rowsTogether), b.getIndexAttr(rowsTogether));
@@ -368,7 +361,7 @@ Value RowSchedule::schedule(Value dest) {
                   sumRowsInLoop(first, rowsTogether, inner[1]);
             else
               sums = sumShortRows(first, rowsTogether);
-            indices[rowGroup] = first;
+            getRow() = first;
             inner[0] = b.store(finish(sums), inner[0], getOutputIndices());
             return inner;
           });
